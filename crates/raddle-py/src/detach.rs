@@ -1,0 +1,104 @@
+//! The only place that leaves and re-enters the interpreter.
+//!
+//! A thread leaves it to sleep, and only then. Coming back while the interpreter finalizes, it never returns: PyO3's
+//! re-entry parks such a thread for good, with no lock of ours held.
+//!
+//! # Signals
+//!
+//! Python's signal handlers run on the main thread, which must hear of a signal while it sleeps. The classic way (look
+//! for signals, then sleep until EINTR) loses one that comes between the look and the sleep, or that another thread
+//! caught. So for the time of its sleep the main thread has the interpreter write a byte into a pipe at every signal
+//! (`signal.set_wakeup_fd`; the C function of that name is not exported everywhere), whichever thread catches it; it looks for signals after that is set up, and its bed
+//! ([`Parker::signal_pipe`]) listens to the pipe. A signal comes before the look or writes into the pipe: there is no window.
+//! If the program uses that descriptor itself (asyncio does, while its loop runs), it is left alone, and the main thread
+//! looks for signals every 20 ms instead.
+
+use std::os::fd::RawFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::IntoPyDict;
+use raddle::graph::{Blocked, Call, Halt, Interrupt, Resource, Sleeper};
+use raddle::seam::{Parker, Time, Woken};
+
+use crate::limit::Limit;
+use crate::{error, lifecycle, runtime, site};
+
+const LOOK_FOR_SIGNALS: Duration = Duration::from_millis(20);
+
+/// Runs a blocking call of the engine: true if it got what it waited for, false if the time was up.
+///
+/// # Errors
+/// What a signal handler raised, a deadlock, a dead holder.
+pub(crate) fn block(
+    py: Python<'_>,
+    resource: Arc<dyn Resource>,
+    (call, limit): (Call, Limit),
+    wait: impl FnOnce(&mut Blocked<'_>) -> Result<(), Halt>,
+) -> PyResult<bool> {
+    let me = raddle::thread::current(runtime());
+    let mut sleeper = PySleeper { main: lifecycle::is_main_thread(), raised: None };
+    let site = site::of_user(py);
+    let mut blocked = Blocked::new((runtime(), &me), &mut sleeper, (call, limit.deadline()), resource, site);
+    let result = wait(&mut blocked);
+    drop(blocked);
+    match result {
+        Ok(()) => Ok(true),
+        Err(Halt::TimedOut) => Ok(false),
+        Err(Halt::Interrupted) => Err(sleeper.raised.unwrap_or_else(|| PyErr::fetch(py))),
+        Err(Halt::Deadlock(verdict)) => Err(error::deadlock(&verdict)),
+        Err(Halt::Abandoned(verdict)) => Err(error::abandoned(&verdict)),
+    }
+}
+
+struct PySleeper {
+    main: bool,
+    raised: Option<PyErr>,
+}
+
+impl Sleeper for PySleeper {
+    fn sleep(&mut self, parker: &Parker, deadline: Option<Time>) -> Result<Woken, Interrupt> {
+        Python::attach(|py| {
+            if !self.main {
+                return Ok(py.detach(|| parker.park(deadline)));
+            }
+            let slept = sleep_as_main(py, parker, deadline);
+            slept.map_err(|error| {
+                self.raised = Some(error);
+                Interrupt
+            })
+        })
+    }
+}
+
+fn sleep_as_main(py: Python<'_>, parker: &Parker, deadline: Option<Time>) -> PyResult<Woken> {
+    let pipe = parker.signal_pipe()?;
+    let before = set_wakeup_fd(py, pipe)?;
+    let listening = before == -1;
+    if !listening {
+        set_wakeup_fd(py, before)?;
+    }
+    let looked = py.check_signals();
+    let look = (!listening).then(|| Time::now().after(LOOK_FOR_SIGNALS));
+    let until = [deadline, look].into_iter().flatten().min();
+    let woken = looked.map(|()| py.detach(|| parker.park(until)));
+    if listening {
+        let now = set_wakeup_fd(py, -1)?;
+        if now != pipe {
+            // A signal handler has set one of its own in the meantime.
+            set_wakeup_fd(py, now)?;
+        }
+    }
+    let woken = woken?;
+    py.check_signals()?;
+    Ok(woken)
+}
+
+/// Where the interpreter writes a byte at every signal, -1 for nowhere; returns what it was before.
+fn set_wakeup_fd(py: Python<'_>, fd: RawFd) -> PyResult<RawFd> {
+    static SET: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let quietly = [("warn_on_full_buffer", false)].into_py_dict(py)?;
+    SET.import(py, "_signal", "set_wakeup_fd")?.call((fd,), Some(&quietly))?.extract()
+}

@@ -1,0 +1,111 @@
+//! The only place that installs raw method descriptors: on the hot methods of hot types they halve the cost of a call.
+//!
+//! A raw method is an `extern "C"` function that the interpreter calls without any of PyO3's wrapping. Three things follow,
+//! and the functions in here see to them:
+//!
+//! - a panic must not leave it: whatever is not a handful of instructions runs in [`guarded`];
+//! - PyO3 does not know that the thread is attached (a `Py<T>` dropped then is only dropped later): [`guarded`] tells it;
+//! - the receiver is a bare pointer: [`receiver`] makes a reference of it.
+
+use std::ffi::CStr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use pyo3::exceptions::PySystemError;
+use pyo3::ffi::{self, PyObject};
+use pyo3::prelude::*;
+use pyo3::pyclass::boolean_struct::True;
+
+/// A raw method: its name, the function, and a docstring that begins with the signature.
+pub(crate) struct Method {
+    name: &'static CStr,
+    call: ffi::PyMethodDefPointer,
+    flags: i32,
+    doc: &'static CStr,
+}
+
+pub(crate) type NoArgs = unsafe extern "C" fn(*mut PyObject, *mut PyObject) -> *mut PyObject;
+pub(crate) type Fast = unsafe extern "C" fn(*mut PyObject, *mut *mut PyObject, isize) -> *mut PyObject;
+pub(crate) type FastKeywords =
+    unsafe extern "C" fn(*mut PyObject, *const *mut PyObject, isize, *mut PyObject) -> *mut PyObject;
+
+impl Method {
+    pub(crate) const fn no_args(name: &'static CStr, call: NoArgs, doc: &'static CStr) -> Method {
+        Method { name, call: ffi::PyMethodDefPointer { PyCFunction: call }, flags: ffi::METH_NOARGS, doc }
+    }
+
+    pub(crate) const fn fast(name: &'static CStr, call: Fast, doc: &'static CStr) -> Method {
+        Method { name, call: ffi::PyMethodDefPointer { PyCFunctionFast: call }, flags: ffi::METH_FASTCALL, doc }
+    }
+
+    pub(crate) const fn keywords(name: &'static CStr, call: FastKeywords, doc: &'static CStr) -> Method {
+        let flags = ffi::METH_FASTCALL | ffi::METH_KEYWORDS;
+        Method { name, call: ffi::PyMethodDefPointer { PyCFunctionFastWithKeywords: call }, flags, doc }
+    }
+}
+
+/// Puts the methods on the class. To be called at import, before anybody has made an object of it.
+pub(crate) fn install<T: pyo3::PyTypeInfo>(py: Python<'_>, methods: impl IntoIterator<Item = Method>) -> PyResult<()> {
+    let class = py.get_type::<T>();
+    for method in methods {
+        let definition = Box::leak(Box::new(ffi::PyMethodDef {
+            ml_name: method.name.as_ptr(),
+            ml_meth: method.call,
+            ml_flags: method.flags,
+            ml_doc: method.doc.as_ptr(),
+        }));
+        // SAFETY: attached; the class is a type object; the definition lives for ever. A new reference or null comes back.
+        let descriptor = unsafe {
+            let descriptor = ffi::PyDescr_NewMethod(class.as_type_ptr(), definition);
+            Bound::from_owned_ptr_or_err(py, descriptor)?
+        };
+        class.setattr(method.name.to_str().unwrap_or_default(), descriptor)?;
+    }
+    Ok(())
+}
+
+/// The object that a raw method was called on.
+///
+/// # Safety
+/// `object` must be the receiver that the interpreter passed to a method installed on `T`: the descriptor has checked its
+/// type, and the caller keeps it alive through the call, which is how long `'a` may last.
+#[inline]
+pub(crate) unsafe fn receiver<'a, T: pyo3::PyClass<Frozen = True> + Sync>(object: *mut PyObject) -> &'a T {
+    // SAFETY: a method is called by an attached thread; the rest is this function's own condition.
+    unsafe { Borrowed::from_ptr(Python::assume_attached(), object).cast_unchecked::<T>().get() }
+}
+
+/// The same, as a counted reference.
+///
+/// # Safety
+/// As [`receiver`].
+pub(crate) unsafe fn object<T: pyo3::PyClass>(py: Python<'_>, object: *mut PyObject) -> Py<T> {
+    // SAFETY: this function's own condition.
+    unsafe { Borrowed::from_ptr(py, object).cast_unchecked::<T>().to_owned().unbind() }
+}
+
+/// A new reference to `True` or `False`.
+#[inline]
+pub(crate) fn truth(value: bool) -> *mut PyObject {
+    // SAFETY: both are alive as long as the interpreter, and the thread that returns to it is attached.
+    unsafe { ffi::Py_NewRef(if value { ffi::Py_True() } else { ffi::Py_False() }) }
+}
+
+/// A new reference to `None`.
+#[inline]
+pub(crate) fn none() -> *mut PyObject {
+    // SAFETY: as in `truth`.
+    unsafe { ffi::Py_NewRef(ffi::Py_None()) }
+}
+
+/// Runs the part of a raw method that is more than a handful of instructions.
+#[cold]
+pub(crate) fn guarded(body: impl FnOnce(Python<'_>) -> PyResult<*mut PyObject>) -> *mut PyObject {
+    Python::attach(|py| {
+        let result = catch_unwind(AssertUnwindSafe(|| body(py)));
+        let result = result.unwrap_or_else(|_| Err(PySystemError::new_err("raddle panicked; this is a bug in raddle")));
+        result.unwrap_or_else(|error| {
+            error.restore(py);
+            std::ptr::null_mut()
+        })
+    })
+}

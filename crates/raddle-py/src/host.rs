@@ -1,0 +1,192 @@
+//! What the engine asks of Python, and what it tells.
+
+use std::collections::{BTreeMap, HashSet};
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{LazyLock, Mutex, PoisonError};
+use std::time::Duration;
+
+use pyo3::exceptions::{PySystemExit, PyValueError};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use raddle::graph::verdict::{ThreadKind, Verdict, Wait};
+use raddle::runtime::{Deadlocks, Host, Policy};
+use raddle::seam::os_threads;
+use raddle::thread::Thread;
+use raddle_report::Style;
+
+use crate::error::{DeadlockError, LockAbandonedError};
+use crate::{lifecycle, runtime, site};
+
+/// Whether verdicts that the program also gets as an error are printed: so under `raddle run`.
+static OBSERVED: AtomicBool = AtomicBool::new(false);
+
+/// How many verdicts of each code there were.
+static FOUND: LazyLock<Mutex<BTreeMap<&'static str, u64>>> = LazyLock::new(Mutex::default);
+
+#[derive(Debug)]
+pub(crate) struct PyHost;
+
+impl Host for PyHost {
+    fn told(&self, verdict: &Verdict) {
+        tell(verdict);
+    }
+
+    fn main_may_be_interrupted(&self) -> bool {
+        Python::attach(|py| has_signal_handlers(py).unwrap_or(true))
+    }
+
+    fn may_be_woken_from_outside(&self, known_threads: usize) -> bool {
+        os_threads() > known_threads || self.main_may_be_interrupted()
+    }
+
+    fn adopted(&self, thread: &Thread) {
+        let ident = lifecycle::ident();
+        thread.set_ident(ident);
+        if lifecycle::is_main_thread() {
+            thread.set_kind(ThreadKind::Main);
+            thread.rename("MainThread");
+            return;
+        }
+        let known = Python::attach(|py| name_in_threading(py, ident).ok().flatten());
+        thread.rename(&known.unwrap_or_else(|| format!("foreign thread {ident}")));
+    }
+}
+
+/// The name of a thread that the standard library's `threading` knows, read without running code of the program.
+fn name_in_threading(py: Python<'_>, ident: u64) -> PyResult<Option<String>> {
+    let active = py.import("threading")?.getattr("_active")?;
+    let thread = active.call_method1("get", (ident,))?;
+    if thread.is_none() { Ok(None) } else { thread.getattr("_name")?.extract() }
+}
+
+/// Whether a Python function other than Ctrl-C's default one handles some signal.
+fn has_signal_handlers(py: Python<'_>) -> PyResult<bool> {
+    static HARMLESS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let signal = py.import("_signal")?;
+    let default = HARMLESS.import(py, "_signal", "default_int_handler")?;
+    for number in 1..65 {
+        let handler = signal.call_method1("getsignal", (number,));
+        let Ok(handler) = handler else { continue };
+        let ours = handler.is(default) || handler.getattr("_raddle_handler").is_ok();
+        if handler.is_callable() && !ours {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Counts a verdict and prints it, but for one that was told before in the same words, or that is an error only.
+pub(crate) fn tell(verdict: &Verdict) {
+    *FOUND.lock().unwrap_or_else(PoisonError::into_inner).entry(verdict.code().id()).or_default() += 1;
+    let is_raised = match verdict {
+        Verdict::Deadlock { raised, .. } => *raised,
+        Verdict::OwnerDead { wait } => wait.object.kind == "RLock",
+        _ => false,
+    };
+    if (OBSERVED.load(Ordering::Relaxed) || !is_raised) && is_new(verdict) {
+        // Straight to the descriptor: the program's `sys.stderr` may be what the threads wait for.
+        let _ = std::io::stderr().write_all(raddle_report::render(verdict, &Style::for_stderr()).as_bytes());
+    }
+}
+
+/// A loop can run into the same deadlock again and again: it is printed once.
+fn is_new(verdict: &Verdict) -> bool {
+    static TOLD: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
+    let Verdict::Deadlock { cycle, .. } = verdict else { return true };
+    let place = |wait: &Wait| {
+        let taken = wait.object.holder.as_ref().and_then(|holder| holder.taken_at.as_ref());
+        format!("{:?}{:?}", wait.at.as_ref().map(|at| (&at.file, at.line)), taken.map(|at| (&at.file, at.line)))
+    };
+    let mut places: Vec<String> = cycle.waits.iter().map(place).collect();
+    places.sort_unstable();
+    TOLD.lock().unwrap_or_else(PoisonError::into_inner).insert(places.concat())
+}
+
+/// Chooses what is done about deadlocks. `deadlocks`: "raise", "report" or "off"; `grace` in seconds.
+#[pyfunction]
+fn configure(deadlocks: &str, grace: f64) -> PyResult<()> {
+    let deadlocks = match deadlocks {
+        "raise" => Deadlocks::Raise,
+        "report" => Deadlocks::Report,
+        "off" => Deadlocks::Off,
+        other => {
+            return Err(PyValueError::new_err(format!("deadlocks must be 'raise', 'report' or 'off', got {other:?}")));
+        }
+    };
+    let grace = Duration::try_from_secs_f64(grace).map_err(|_| {
+        PyValueError::new_err(format!("deadlock_grace must be a number of seconds, 0 or more, got {grace}"))
+    })?;
+    runtime().set_policy(Policy { deadlocks, grace });
+    Ok(())
+}
+
+/// Puts the whole program under observation: what is found is printed, and so is who died.
+#[pyfunction]
+fn observe_program(py: Python<'_>) -> PyResult<()> {
+    OBSERVED.store(true, Ordering::Relaxed);
+    let threading = py.import("threading")?;
+    let hook = wrap_pyfunction!(excepthook, py)?;
+    threading.setattr("excepthook", &hook)?;
+    threading.setattr("__excepthook__", &hook)
+}
+
+/// Handles an error that left a thread's function: prints it as CPython does, then says who started the thread.
+#[pyfunction]
+#[pyo3(name = "_excepthook")]
+fn excepthook(py: Python<'_>, args: &Bound<'_, PyAny>) -> PyResult<()> {
+    py.import("_thread")?.getattr("_excepthook")?.call1((args,))?;
+    let value = args.getattr("exc_value")?;
+    let told = [py.get_type::<PySystemExit>(), py.get_type::<DeadlockError>(), py.get_type::<LockAbandonedError>()];
+    let class = args.getattr("exc_type")?;
+    if value.is_none() || told.iter().any(|told| class.is(told)) {
+        return Ok(());
+    }
+    let error = PyErr::from_value(value.clone());
+    let thread = raddle::thread::current(runtime());
+    tell(&runtime().died(&thread, one_line(&value), site::of_error(py, &error)));
+    Ok(())
+}
+
+/// The last line of an error's traceback.
+pub(crate) fn one_line(error: &Bound<'_, PyAny>) -> String {
+    let class = error.get_type().name().map_or_else(|_| "error".into(), |name| name.to_string());
+    match error.str().map(|text| text.to_string()) {
+        Ok(text) if text.is_empty() => class,
+        Ok(text) => format!("{class}: {text}"),
+        Err(_) => format!("{class}: <its text cannot be read>"),
+    }
+}
+
+/// Prints who has waited longest for what (RD007).
+#[pyfunction]
+fn tell_longest_waits() {
+    tell(&runtime().longest_waits());
+}
+
+/// How many verdicts of each code there were so far.
+#[pyfunction]
+fn found() -> BTreeMap<&'static str, u64> {
+    FOUND.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+/// What `raddle explain` prints for a code; None if there is no such code.
+#[pyfunction]
+fn explain(code: &str) -> Option<String> {
+    raddle_report::explain(code)
+}
+
+/// All codes with their titles.
+#[pyfunction]
+fn codes() -> Vec<(&'static str, &'static str)> {
+    raddle_report::codes()
+}
+
+pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(configure, module)?)?;
+    module.add_function(wrap_pyfunction!(observe_program, module)?)?;
+    module.add_function(wrap_pyfunction!(tell_longest_waits, module)?)?;
+    module.add_function(wrap_pyfunction!(found, module)?)?;
+    module.add_function(wrap_pyfunction!(explain, module)?)?;
+    module.add_function(wrap_pyfunction!(codes, module)?)
+}

@@ -1,0 +1,37 @@
+//! The Python binding: one file per engine room, with the same names. Converts, leaves the interpreter, calls the engine,
+//! maps the error; decides nothing.
+
+mod detach;
+mod error;
+mod fastcall;
+mod host;
+mod lifecycle;
+mod limit;
+mod naming;
+mod site;
+mod sync;
+mod thread;
+
+use std::sync::LazyLock;
+
+use pyo3::prelude::*;
+use raddle::runtime::Runtime;
+
+/// Python's runtime.
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new(Box::new(host::PyHost)));
+
+pub(crate) fn runtime() -> &'static Runtime {
+    &RUNTIME
+}
+
+/// The engine's face to the package `raddle`; see `_raddle.pyi`.
+#[pymodule(gil_used = false)]
+fn _raddle(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    lifecycle::refuse_sub_interpreters(module.py())?;
+    site::calibrate(module.py());
+    error::add_to(module)?;
+    sync::add_to(module)?;
+    thread::add_to(module)?;
+    host::add_to(module)?;
+    lifecycle::add_to(module)
+}

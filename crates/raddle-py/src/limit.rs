@@ -1,0 +1,204 @@
+//! Time limits and other arguments of blocking calls, read as the running CPython reads them.
+//!
+//! The usual values are recognised here. Anything else is handed to the interpreter's own lock (a fresh one, so that it
+//! never blocks): whatever that raises is raised, word for word, on every version.
+
+use std::time::Duration;
+
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::ffi::{self, PyObject};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBool, PyFloat, PyInt, PyTuple};
+use raddle::seam::Time;
+
+/// How long a call may block.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Limit {
+    /// Until it is done.
+    Never,
+    /// Not at all.
+    Now,
+    /// So long.
+    After(Duration),
+}
+
+/// Above this CPython's own limits begin, which differ from call to call.
+const USUAL: f64 = 1e8;
+
+impl Limit {
+    /// The moment it ends, for a call that starts to wait now.
+    pub(crate) fn deadline(self) -> Option<Time> {
+        match self {
+            Limit::Never => None,
+            Limit::Now => Some(Time::now()),
+            Limit::After(duration) => Some(Time::now().after(duration)),
+        }
+    }
+
+    fn after(seconds: f64) -> Limit {
+        if seconds > 0.0 { Limit::After(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)) } else { Limit::Now }
+    }
+
+    /// The arguments of `lock.acquire(blocking=True, timeout=-1)`, as the interpreter passes them.
+    ///
+    /// # Safety
+    /// `args`, `count` and `names` must be those of a call that is under way (vectorcall convention).
+    pub(crate) unsafe fn of_acquire(
+        py: Python<'_>,
+        args: *const *mut PyObject,
+        count: isize,
+        names: *mut PyObject,
+    ) -> PyResult<Limit> {
+        // SAFETY: this function's own condition.
+        let [blocking, timeout] = unsafe { arguments(py, None, (args, count, names), ["blocking", "timeout"]) }?;
+        let usual = blocking.as_ref().is_none_or(|arg| arg.is_instance_of::<PyBool>())
+            && timeout.as_ref().is_none_or(|arg| arg.is_exact_instance_of::<PyFloat>() || is_small_int(arg));
+        let blocking_value = blocking.as_ref().map_or(Ok(true), |arg| arg.is_truthy())?;
+        let seconds = if usual { timeout.as_ref().map_or(Ok(-1.0), |arg| arg.extract::<f64>())? } else { f64::NAN };
+        match (blocking_value, seconds) {
+            (true, -1.0) => return Ok(Limit::Never),
+            (false, -1.0) => return Ok(Limit::Now),
+            (true, 0.0..USUAL) => return Ok(Limit::after(seconds)),
+            _ => {}
+        }
+        // SAFETY: this function's own condition.
+        unsafe { ask_the_interpreters_lock(py, args, count, names) }?;
+        let seconds = timeout.map_or(Ok(-1.0), |arg| arg.extract::<f64>())?;
+        Ok(match blocking_value {
+            false => Limit::Now,
+            true if seconds < 0.0 => Limit::Never,
+            true => Limit::after(seconds),
+        })
+    }
+
+    /// The `timeout=None` of conditions, events and barriers: what is not above zero does not block.
+    pub(crate) fn of_wait(timeout: Option<&Bound<'_, PyAny>>) -> PyResult<Limit> {
+        let Some(timeout) = timeout else { return Ok(Limit::Never) };
+        if timeout.is_exact_instance_of::<PyFloat>() || is_small_int(timeout) {
+            let seconds = timeout.extract::<f64>()?;
+            if seconds < USUAL || seconds.is_nan() {
+                return Ok(Limit::after(seconds));
+            }
+        }
+        if !timeout.gt(0)? {
+            return Ok(Limit::Now);
+        }
+        interpreters_lock(timeout.py())?.call_method1("acquire", (true, timeout))?;
+        Ok(Limit::after(timeout.extract::<f64>()?))
+    }
+}
+
+fn is_small_int(arg: &Bound<'_, PyAny>) -> bool {
+    arg.is_exact_instance_of::<PyInt>() && arg.extract::<i64>().is_ok_and(|value| value.unsigned_abs() < 1 << 40)
+}
+
+type Found<'py, const N: usize> = [Option<Bound<'py, PyAny>>; N];
+
+/// The arguments of a raw method whose parameters are `names`. What does not fit is in the error, or left out if there is
+/// no `method` to name in it.
+///
+/// # Safety
+/// `args`, `count` and `keywords` must be those of a call that is under way (vectorcall convention).
+unsafe fn arguments<'py, const N: usize>(
+    py: Python<'py>,
+    method: Option<&str>,
+    (args, count, keywords): (*const *mut PyObject, isize, *mut PyObject),
+    names: [&str; N],
+) -> PyResult<Found<'py, N>> {
+    // SAFETY: the interpreter passes `count` live references, and one more for each name in the tuple `keywords`.
+    let at = |index: isize| unsafe { Borrowed::from_ptr(py, *args.offset(index)).to_owned() };
+    let mut found = [const { None }; N];
+    if let (Some(method), true) = (method, count > N as isize) {
+        return Err(too_many(method, N + 1, count + 1));
+    }
+    for index in 0..count.min(N as isize) {
+        found[index as usize] = Some(at(index));
+    }
+    // SAFETY: null or a tuple of strings, alive through the call.
+    let keywords = unsafe { Borrowed::from_ptr_or_opt(py, keywords) };
+    let keywords = keywords.as_ref().and_then(|tuple| tuple.cast::<PyTuple>().ok()).map(|tuple| tuple.iter());
+    for (index, keyword) in keywords.into_iter().flatten().enumerate() {
+        let keyword = keyword.extract::<String>()?;
+        let place = names.iter().position(|name| *name == keyword);
+        match (place, method) {
+            (Some(place), Some(method)) if found[place].is_some() => {
+                return Err(PyTypeError::new_err(format!("{method}() got multiple values for argument '{keyword}'")));
+            }
+            (Some(place), _) => found[place] = Some(at(count + index as isize)),
+            (None, Some(method)) => {
+                return Err(PyTypeError::new_err(format!("{method}() got an unexpected keyword argument '{keyword}'")));
+            }
+            (None, None) => {}
+        }
+    }
+    Ok(found)
+}
+
+fn too_many(method: &str, most: usize, given: isize) -> PyErr {
+    let text = format!("{method}() takes from 1 to {most} positional arguments but {given} were given");
+    PyTypeError::new_err(text)
+}
+
+/// The arguments `blocking=True, timeout=None` of a raw method.
+///
+/// # Safety
+/// As [`arguments`].
+pub(crate) unsafe fn blocking_and_timeout<'py>(
+    py: Python<'py>,
+    method: &str,
+    args: *const *mut PyObject,
+    count: isize,
+    keywords: *mut PyObject,
+) -> PyResult<(Option<Bound<'py, PyAny>>, Option<Bound<'py, PyAny>>)> {
+    // SAFETY: this function's own condition.
+    let [blocking, timeout] =
+        unsafe { arguments(py, Some(method), (args, count, keywords), ["blocking", "timeout"]) }?;
+    Ok((blocking, timeout))
+}
+
+/// The one argument of a raw method.
+///
+/// # Safety
+/// As [`arguments`].
+pub(crate) unsafe fn one_argument<'py>(
+    py: Python<'py>,
+    (method, name): (&str, &str),
+    args: *const *mut PyObject,
+    count: isize,
+    keywords: *mut PyObject,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    // SAFETY: this function's own condition.
+    let [argument] = unsafe { arguments(py, Some(method), (args, count, keywords), [name]) }?;
+    Ok(argument)
+}
+
+/// CPython adds the clock to some time limits, so what cannot be added to a number is refused with that text, and what
+/// would spin for ever (NaN) is refused here.
+pub(crate) fn added_to_the_clock<'py>(timeout: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let now = timeout.py().import("time")?.call_method0("monotonic")?;
+    let left = now.add(timeout)?.sub(&now)?;
+    if left.extract::<f64>()?.is_nan() {
+        return Err(PyValueError::new_err("Invalid value NaN (not a number)"));
+    }
+    Ok(left)
+}
+
+/// A new lock of the interpreter's own.
+fn interpreters_lock(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    static ALLOCATE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    ALLOCATE.import(py, "_thread", "allocate_lock")?.call0()
+}
+
+unsafe fn ask_the_interpreters_lock(
+    py: Python<'_>,
+    args: *const *mut PyObject,
+    count: isize,
+    names: *mut PyObject,
+) -> PyResult<()> {
+    let acquire = interpreters_lock(py)?.getattr("acquire")?;
+    // SAFETY: the arguments of a call that is under way are passed on unchanged; a new reference or null comes back.
+    let answer = unsafe { ffi::PyObject_Vectorcall(acquire.as_ptr(), args, count as usize, names) };
+    // SAFETY: as said.
+    unsafe { Bound::from_owned_ptr_or_err(py, answer) }.map(drop)
+}

@@ -1,0 +1,262 @@
+//! Places in Python code: a code object and the index of an instruction in it, packed into one word.
+//!
+//! A lock remembers where it was taken with every take, so finding the place must cost a few nanoseconds: it is read from
+//! the interpreter's own frame. The layout of that is internal. [`calibrate`] compares what it reads at import with what
+//! the public functions say, and unless they agree the public ones, which cost some 20 ns more, are used for good.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::PyCode;
+use raddle::graph::Site;
+use raddle::graph::verdict::Place;
+
+/// Where the interpreter keeps what, in bytes, by version.
+mod layout {
+    #[cfg(not(Py_3_12))]
+    pub(super) const FRAME: (usize, Option<usize>) = (56, Some(8));
+    #[cfg(all(Py_3_12, not(Py_3_13)))]
+    pub(super) const FRAME: (usize, Option<usize>) = (56, Some(0));
+    #[cfg(Py_3_13)]
+    pub(super) const FRAME: (usize, Option<usize>) = (72, None);
+
+    #[cfg(not(Py_3_12))]
+    pub(super) const CODE: usize = 32;
+    #[cfg(Py_3_12)]
+    pub(super) const CODE: usize = 0;
+
+    pub(super) const INSTRUCTION: usize = 56;
+
+    /// Versions whose frames look like this.
+    pub(super) const KNOWN: bool = cfg!(not(Py_3_14)) && cfg!(not(Py_GIL_DISABLED)) && cfg!(target_pointer_width = "64");
+}
+
+/// Bytes from a code object to its first instruction; negative: not known, use the public functions.
+static CODE_START: AtomicI64 = AtomicI64::new(-1);
+
+/// A code object's address and an instruction's index, packed; 0 is no place. Addresses of user space have 47 bits.
+const INDEX_BITS: u32 = 16;
+
+fn pack(code: *mut ffi::PyObject, index: i64) -> u64 {
+    let index = u64::try_from(index).unwrap_or(0).min((1 << INDEX_BITS) - 1);
+    (code as u64) << INDEX_BITS | index
+}
+
+fn code_of(packed: u64) -> *mut ffi::PyObject {
+    (packed >> INDEX_BITS) as *mut ffi::PyObject
+}
+
+/// The present instruction of the calling Python code, as the interpreter's own frame says.
+///
+/// # Safety
+/// Attached, and `start` found out by [`calibrate`].
+#[inline]
+unsafe fn read_frame(start: i64) -> u64 {
+    let read = |base: *const u8, offset: usize| {
+        // SAFETY: `calibrate` has seen that these offsets lead from a thread state to its frame and from there to its code.
+        // A thread state that is current is alive, and so are its frame and code while it is in a call.
+        unsafe { base.add(offset).cast::<*const u8>().read() }
+    };
+    // SAFETY: attached.
+    let state = unsafe { ffi::PyThreadState_Get() }.cast::<u8>().cast_const();
+    let frame = match layout::FRAME {
+        (outer, Some(inner)) => read(read(state, outer), inner),
+        (outer, None) => read(state, outer),
+    };
+    if frame.is_null() {
+        return 0;
+    }
+    let code = read(frame, layout::CODE);
+    // SAFETY: not null, so a live object: the frame's code, or what a frame of C code has in its place.
+    if code.is_null() || unsafe { ffi::PyCode_Check(code.cast_mut().cast()) } == 0 {
+        return 0;
+    }
+    let instruction = read(frame, layout::INSTRUCTION) as i64;
+    pack(code.cast_mut().cast(), (instruction - code as i64 - start) / 2)
+}
+
+/// The same by the public functions.
+fn ask_frame() -> u64 {
+    // SAFETY: attached; each function returns a new reference or null, and each is given back here. A code object stays
+    // alive beyond that, because the frame that runs it is the caller's.
+    unsafe {
+        let frame = ffi::PyThreadState_GetFrame(ffi::PyThreadState_Get());
+        if frame.is_null() {
+            return 0;
+        }
+        let code = ffi::PyFrame_GetCode(frame).cast::<ffi::PyObject>();
+        let packed = pack(code, i64::from(ffi::PyFrame_GetLasti(frame)) / 2);
+        ffi::Py_DECREF(code);
+        ffi::Py_DECREF(frame.cast());
+        packed
+    }
+}
+
+/// Where the calling Python code is; borrowed: good only while that call is under way.
+#[inline]
+fn here() -> u64 {
+    let start = CODE_START.load(Ordering::Relaxed);
+    // SAFETY: callers are attached; `start` is not negative only if `calibrate` says so.
+    if start >= 0 { unsafe { read_frame(start) } } else { ask_frame() }
+}
+
+/// Finds out whether frames can be read directly. Called at import, by Python code.
+pub(crate) fn calibrate(_: Python<'_>) {
+    let asked = ask_frame();
+    if !layout::KNOWN || asked == 0 {
+        return;
+    }
+    // SAFETY: attached. The offsets are not known to be right yet: that is what is being found out, on the versions they
+    // were read off. Read with a start of 0, the index is off by the start itself.
+    let read = unsafe { read_frame(0) };
+    let index = |packed: u64| (packed & ((1 << INDEX_BITS) - 1)) as i64;
+    let start = (index(read) - index(asked)) * 2;
+    if code_of(read) == code_of(asked) && (0..1024).contains(&start) {
+        CODE_START.store(start, Ordering::Relaxed);
+    }
+}
+
+/// A place that is written at every take: a lock's latest holder's, or the one where it was made.
+#[derive(Debug, Default)]
+pub(crate) struct SiteCell(AtomicU64);
+
+impl SiteCell {
+    /// A cell that holds the place of the calling Python code.
+    pub(crate) fn here() -> SiteCell {
+        let cell = SiteCell::default();
+        cell.note();
+        cell
+    }
+
+    /// Remembers the place of the calling Python code, keeping its code object alive.
+    #[inline]
+    pub(crate) fn note(&self) {
+        let new = here();
+        if (self.0.load(Ordering::Relaxed) ^ new) >> INDEX_BITS == 0 {
+            self.0.store(new, Ordering::Relaxed);
+        } else {
+            self.exchange(new);
+        }
+    }
+
+    #[cold]
+    fn exchange(&self, new: u64) {
+        // SAFETY: attached; `new` is null or a code object that the running frame keeps alive; the reference that the cell
+        // had is given back once, by whoever swapped it out.
+        unsafe {
+            ffi::Py_XINCREF(code_of(new));
+            ffi::Py_XDECREF(code_of(self.0.swap(new, Ordering::AcqRel)));
+        }
+    }
+
+    /// What is remembered.
+    pub(crate) fn get(&self, py: Python<'_>) -> Option<CodeSite> {
+        CodeSite::of(py, self.0.load(Ordering::Acquire))
+    }
+}
+
+impl Drop for SiteCell {
+    fn drop(&mut self) {
+        // SAFETY: Python objects are freed by attached threads; the cell's own reference goes with it.
+        unsafe { ffi::Py_XDECREF(code_of(*self.0.get_mut())) };
+    }
+}
+
+/// A place with a reference of its own.
+#[derive(Debug)]
+pub(crate) struct CodeSite {
+    pub(crate) code: Py<PyCode>,
+    /// Of the instruction, in units of two bytes.
+    pub(crate) index: usize,
+}
+
+impl CodeSite {
+    fn of(py: Python<'_>, packed: u64) -> Option<CodeSite> {
+        // SAFETY: null or a code object that the caller's source of `packed` keeps alive.
+        let code = unsafe { Borrowed::from_ptr_or_opt(py, code_of(packed)) }?;
+        let code = code.to_owned().cast_into::<PyCode>().ok()?;
+        Some(CodeSite { code: code.unbind(), index: (packed & ((1 << INDEX_BITS) - 1)) as usize })
+    }
+
+    fn read(&self, py: Python<'_>) -> PyResult<Place> {
+        let code = self.code.bind(py);
+        let file: String = code.getattr("co_filename")?.extract()?;
+        let positions = code.call_method0("co_positions")?;
+        let position = positions.try_iter()?.nth(self.index).transpose()?;
+        type Position = (Option<u32>, Option<u32>, Option<u32>, Option<u32>);
+        let (line, end_line, start, end) = match position {
+            Some(position) => position.extract::<Position>()?,
+            None => (None, None, None, None),
+        };
+        let line = line.unwrap_or(code.getattr("co_firstlineno")?.extract()?);
+        let end_line = end_line.unwrap_or(line).max(line);
+        let function = code.getattr("co_qualname")?.extract()?;
+        let source = source_of(py, &file, line, end_line);
+        Ok(Place { file, line, end_line, columns: start.zip(end), function, source })
+    }
+}
+
+impl Site for CodeSite {
+    fn place(&self) -> Option<Place> {
+        Python::attach(|py| self.read(py).ok())
+    }
+}
+
+/// The lines of a file that is none, as `linecache` knows them: a zip archive, a doctest, a notebook's cell.
+fn source_of(py: Python<'_>, file: &str, line: u32, end_line: u32) -> Option<String> {
+    if std::path::Path::new(file).exists() {
+        return None;
+    }
+    let lines = py.import("linecache").ok()?.call_method1("getlines", (file,)).ok()?;
+    let lines: Vec<String> = lines.extract().ok()?;
+    let range = line.checked_sub(1)? as usize..end_line as usize;
+    lines.get(range).map(|lines| lines.concat())
+}
+
+/// Directories whose code is not the user's: where a thread waits or was started is told at the frame that called them.
+fn is_machinery(file: &str) -> bool {
+    const PARTS: [&str; 5] = ["/threading.py", "/queue.py", "/concurrent/futures/", "/raddle/", "/socketserver.py"];
+    file.starts_with("<frozen ") || PARTS.iter().any(|part| file.contains(part)) && !file.contains("/tests/")
+}
+
+/// The innermost place of the calling thread's stack in the user's own code.
+pub(crate) fn of_user(py: Python<'_>) -> Option<Arc<dyn Site>> {
+    let mut innermost = None;
+    // SAFETY: attached. Each function returns a new reference or null; `Bound` gives it back.
+    let owned = |frame: *mut ffi::PyFrameObject| unsafe { Bound::from_owned_ptr_or_opt(py, frame.cast()) };
+    // SAFETY: as above.
+    let mut frame = owned(unsafe { ffi::PyThreadState_GetFrame(ffi::PyThreadState_Get()) });
+    while let Some(present) = frame {
+        let pointer = present.as_ptr().cast::<ffi::PyFrameObject>();
+        // SAFETY: `present` keeps the frame alive.
+        let (code, last) = unsafe { (ffi::PyFrame_GetCode(pointer), ffi::PyFrame_GetLasti(pointer)) };
+        let packed = pack(code.cast(), i64::from(last) / 2);
+        let site = CodeSite::of(py, packed);
+        // SAFETY: the reference that PyFrame_GetCode gave.
+        unsafe { ffi::Py_DECREF(code.cast()) };
+        if let Some(site) = site {
+            let file = site.code.bind(py).getattr("co_filename").and_then(|file| file.extract::<String>());
+            if !file.is_ok_and(|file| is_machinery(&file)) {
+                return Some(Arc::new(site));
+            }
+            innermost.get_or_insert(site);
+        }
+        // SAFETY: as above.
+        frame = owned(unsafe { ffi::PyFrame_GetBack(pointer) });
+    }
+    innermost.map(|site| Arc::new(site) as Arc<dyn Site>)
+}
+
+/// Where an error was raised: the last entry of its traceback.
+pub(crate) fn of_error(py: Python<'_>, error: &PyErr) -> Option<Place> {
+    let mut entry = error.traceback(py)?.into_any();
+    while let Some(next) = entry.getattr("tb_next").ok().filter(|next| !next.is_none()) {
+        entry = next;
+    }
+    let code = entry.getattr("tb_frame").ok()?.getattr("f_code").ok()?.cast_into::<PyCode>().ok()?;
+    let index = entry.getattr("tb_lasti").ok()?.extract::<usize>().ok()? / 2;
+    CodeSite { code: code.unbind(), index }.place()
+}
+

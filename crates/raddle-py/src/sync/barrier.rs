@@ -1,0 +1,178 @@
+//! `threading.Barrier`.
+
+use std::sync::Arc;
+
+use pyo3::exceptions::PyAttributeError;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyTuple};
+use pyo3::{PyTraverseError, PyVisit};
+use raddle::graph::{Call, Description, Hold, Resource};
+use raddle::sync::{Arrival, Failure, RawBarrier};
+
+use super::lock::describe;
+use crate::limit::{Limit, added_to_the_clock};
+use crate::site::SiteCell;
+use crate::{detach, runtime};
+
+/// A place where a fixed number of threads wait for each other.
+#[pyclass(frozen, weakref, dict, subclass, module = "threading")]
+pub(crate) struct Barrier {
+    raw: RawBarrier,
+    made: SiteCell,
+    /// Empty until `__init__`.
+    terms: PyOnceLock<Terms>,
+}
+
+struct Terms {
+    parties: usize,
+    action: Option<Py<PyAny>>,
+    timeout: Option<Py<PyAny>>,
+}
+
+/// A barrier as a thing to wait for: nobody in particular is missing.
+#[derive(Debug)]
+struct Meeting(Py<Barrier>);
+
+impl Resource for Meeting {
+    fn holder(&self) -> Option<Hold> {
+        None
+    }
+
+    fn describe(&self) -> Description {
+        let made = &self.0.get().made;
+        Python::attach(|py| describe(py, "Barrier", self.0.as_ptr() as usize, made, &SiteCell::default()))
+    }
+}
+
+/// The standard library's error, which its own class raises too.
+fn broken(py: Python<'_>) -> PyErr {
+    static BROKEN: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    match BROKEN.import(py, "threading", "BrokenBarrierError").and_then(|class| class.call0()) {
+        Ok(error) => PyErr::from_value(error),
+        Err(error) => error,
+    }
+}
+
+impl Barrier {
+    fn terms(&self, py: Python<'_>) -> PyResult<&Terms> {
+        self.terms.get(py).ok_or_else(|| PyAttributeError::new_err("Barrier.__init__() was not called"))
+    }
+
+    /// The last one to arrive runs the action and lets the others go.
+    fn open(&self, py: Python<'_>, arrival: &Arrival) -> PyResult<()> {
+        let acted = self.terms(py)?.action.as_ref().map_or(Ok(()), |action| action.call0(py).map(drop));
+        match acted {
+            Ok(()) => self.raw.open(arrival),
+            Err(_) => self.raw.fail(arrival),
+        }
+        acted
+    }
+}
+
+#[pymethods]
+impl Barrier {
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs))]
+    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
+        Barrier { raw: RawBarrier::default(), made: SiteCell::here(), terms: PyOnceLock::new() }
+    }
+
+    #[pyo3(signature = (parties, action=None, timeout=None))]
+    fn __init__(
+        &self,
+        py: Python<'_>,
+        parties: &Bound<'_, PyAny>,
+        action: Option<Py<PyAny>>,
+        timeout: Option<Py<PyAny>>,
+    ) -> PyResult<()> {
+        #[cfg(Py_3_12)]
+        if parties.lt(1)? {
+            return Err(pyo3::exceptions::PyValueError::new_err("parties must be > 0"));
+        }
+        let parties = parties.extract::<i64>().map_or(usize::MAX, |parties| usize::try_from(parties).unwrap_or(0));
+        let _ = self.terms.set(py, Terms { parties, action, timeout });
+        Ok(())
+    }
+
+    /// Wait until all parties are here, at most `timeout` seconds; which of them this one is, from 0.
+    #[pyo3(signature = (timeout=None))]
+    fn wait(this: &Bound<'_, Self>, timeout: Option<Bound<'_, PyAny>>) -> PyResult<usize> {
+        let (py, barrier) = (this.py(), this.get());
+        let terms = barrier.terms(py)?;
+        let timeout = timeout.or_else(|| terms.timeout.as_ref().map(|timeout| timeout.bind(py).clone()));
+        let me = raddle::thread::current(runtime());
+        let arrival = barrier.raw.arrive(terms.parties, &me).map_err(|_| broken(py))?;
+        if arrival.last {
+            barrier.open(py, &arrival)?;
+            return Ok(arrival.index);
+        }
+        let left = timeout.as_ref().map(added_to_the_clock).transpose();
+        let limit = left.and_then(|left| Limit::of_wait(left.as_ref())).inspect_err(|_| barrier.raw.abort())?;
+        let resource = Arc::new(Meeting(this.clone().unbind()));
+        let mut failed = false;
+        let met = detach::block(py, resource, (Call::Wait, limit), |blocked| {
+            match barrier.raw.wait(&arrival, blocked) {
+                Ok(()) => Ok(()),
+                Err(Failure::Broken) => {
+                    failed = true;
+                    Ok(())
+                }
+                Err(Failure::Halted(halt)) => Err(halt),
+            }
+        });
+        met.and_then(|_| if failed { Err(broken(py)) } else { Ok(arrival.index) })
+    }
+
+    /// Make it a new barrier; threads that wait get a BrokenBarrierError.
+    fn reset(&self) {
+        self.raw.reset();
+    }
+
+    /// Break it: threads that wait, and those that come, get a BrokenBarrierError.
+    fn abort(&self) {
+        self.raw.abort();
+    }
+
+    /// The number of threads that meet.
+    #[getter]
+    fn parties(&self, py: Python<'_>) -> PyResult<usize> {
+        Ok(self.terms(py)?.parties)
+    }
+
+    #[getter]
+    fn _parties(&self, py: Python<'_>) -> PyResult<usize> {
+        self.parties(py)
+    }
+
+    /// The number of threads that wait now.
+    #[getter]
+    fn n_waiting(&self) -> usize {
+        self.raw.waiting()
+    }
+
+    /// Whether it is broken.
+    #[getter]
+    fn broken(&self) -> bool {
+        self.raw.is_broken()
+    }
+
+    fn __repr__(this: &Bound<'_, Self>) -> PyResult<String> {
+        let (class, barrier) = (this.get_type(), this.get());
+        let head = format!("<{}.{} at {:#x}", class.module()?, class.qualname()?, this.as_ptr() as usize);
+        if barrier.broken() {
+            return Ok(format!("{head}: broken>"));
+        }
+        Ok(format!("{head}: waiters={}/{}>", barrier.n_waiting(), barrier.parties(this.py())?))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        // SAFETY: the collector runs on an attached thread.
+        let terms = self.terms.get(unsafe { Python::assume_attached() });
+        terms.map_or(Ok(()), |terms| visit.call(&terms.action).and_then(|()| visit.call(&terms.timeout)))
+    }
+}
+
+pub(super) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<Barrier>()
+}

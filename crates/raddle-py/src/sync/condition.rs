@@ -1,0 +1,395 @@
+//! `threading.Condition`.
+//!
+//! The lock beneath may be anything with the right methods. For raddle's own two classes they are called directly; of any
+//! other object the methods that CPython would call are called, and those it would make up are made up in the same way.
+
+use std::sync::Arc;
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::ffi::PyObject;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyTuple};
+use pyo3::{PyTraverseError, PyVisit};
+use raddle::graph::{Call, Description, Hold, Resource};
+use raddle::sync::RawCondition;
+
+use super::lock::{Lock, describe};
+use super::rlock::RLock;
+use crate::fastcall::{Method, guarded, install, none, object, receiver, truth};
+use crate::limit::{Limit, one_argument};
+use crate::site::SiteCell;
+use crate::{detach, runtime};
+
+/// A place where threads wait until another one notifies them.
+#[pyclass(frozen, weakref, dict, subclass, module = "threading")]
+pub(crate) struct Condition {
+    raw: RawCondition,
+    made: SiteCell,
+    /// Empty until `__init__`.
+    beneath: PyOnceLock<Beneath>,
+}
+
+/// The lock of a condition.
+enum Beneath {
+    Lock(Py<Lock>),
+    RLock(Py<RLock>),
+    Other(Py<PyAny>),
+}
+
+/// What is needed to take the lock back as it was.
+enum Saved {
+    Plain,
+    Depth(usize),
+    State(Py<PyAny>),
+}
+
+impl Beneath {
+    fn of(lock: Bound<'_, PyAny>) -> Beneath {
+        if let Ok(lock) = lock.cast_exact::<RLock>() {
+            Beneath::RLock(lock.clone().unbind())
+        } else if let Ok(lock) = lock.cast_exact::<Lock>() {
+            Beneath::Lock(lock.clone().unbind())
+        } else {
+            Beneath::Other(lock.unbind())
+        }
+    }
+
+    fn object<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+        match self {
+            Beneath::Lock(lock) => lock.bind(py).clone().into_any(),
+            Beneath::RLock(lock) => lock.bind(py).clone().into_any(),
+            Beneath::Other(lock) => lock.bind(py).clone(),
+        }
+    }
+
+    /// A method of another kind of lock, if it has it.
+    fn method<'py>(lock: &Bound<'py, PyAny>, name: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
+        lock.getattr_opt(name)
+    }
+
+    /// As CPython does: a plain lock is "owned" if anybody holds it.
+    fn is_owned(&self, py: Python<'_>) -> PyResult<bool> {
+        match self {
+            Beneath::RLock(lock) => Ok(lock.get().is_mine()),
+            Beneath::Lock(lock) => Ok(lock.get().is_held()),
+            Beneath::Other(lock) => {
+                let lock = lock.bind(py);
+                if let Some(is_owned) = Self::method(lock, "_is_owned")? {
+                    return is_owned.call0()?.is_truthy();
+                }
+                let took = lock.call_method1("acquire", (false,))?.is_truthy()?;
+                if took {
+                    lock.call_method0("release")?;
+                }
+                Ok(!took)
+            }
+        }
+    }
+
+    fn release_save(&self, py: Python<'_>) -> PyResult<Saved> {
+        match self {
+            Beneath::RLock(lock) => lock.get().release_all().map(Saved::Depth),
+            Beneath::Lock(lock) => lock.get().release_plain().map(|()| Saved::Plain),
+            Beneath::Other(lock) => match Self::method(lock.bind(py), "_release_save")? {
+                Some(release_save) => Ok(Saved::State(release_save.call0()?.unbind())),
+                None => lock.bind(py).call_method0("release").map(|_| Saved::Plain),
+            },
+        }
+    }
+
+    /// Takes the lock back. An error that ends the attempt (Ctrl-C) is kept until the lock is there: the caller's `with`
+    /// block could not be left otherwise.
+    fn acquire_restore(&self, py: Python<'_>, saved: &Saved) -> PyResult<()> {
+        let mut interrupted = None;
+        loop {
+            let taken = match (self, saved) {
+                (Beneath::RLock(lock), Saved::Depth(depth)) => RLock::reacquire(lock.clone_ref(py), py, *depth),
+                (Beneath::Lock(lock), _) => Lock::reacquire(lock.clone_ref(py), py),
+                _ => return interrupted.map_or_else(|| self.restore_other(py, saved), Err),
+            };
+            match taken {
+                Ok(()) => return interrupted.map_or(Ok(()), Err),
+                Err(error) => interrupted = Some(error),
+            }
+        }
+    }
+
+    fn restore_other(&self, py: Python<'_>, saved: &Saved) -> PyResult<()> {
+        let lock = self.object(py);
+        match (Self::method(&lock, "_acquire_restore")?, saved) {
+            (Some(restore), Saved::State(state)) => restore.call1((state,)),
+            (Some(restore), _) => restore.call1((py.None(),)),
+            (None, _) => lock.call_method0("acquire"),
+        }
+        .map(drop)
+    }
+}
+
+/// A condition as a thing to wait for: anybody may notify it.
+#[derive(Debug)]
+struct Notification(Py<Condition>);
+
+impl Resource for Notification {
+    fn holder(&self) -> Option<Hold> {
+        None
+    }
+
+    fn describe(&self) -> Description {
+        let made = &self.0.get().made;
+        Python::attach(|py| describe(py, "Condition", self.0.as_ptr() as usize, made, &SiteCell::default()))
+    }
+}
+
+impl Condition {
+    fn make() -> Condition {
+        Condition { raw: RawCondition::default(), made: SiteCell::here(), beneath: PyOnceLock::new() }
+    }
+
+    /// A condition over a new plain lock.
+    pub(super) fn over_a_lock(py: Python<'_>) -> PyResult<Py<Condition>> {
+        let condition = Condition::make();
+        let _ = condition.beneath.set(py, Beneath::Lock(Py::new(py, Lock::make())?));
+        Py::new(py, condition)
+    }
+
+    fn beneath(&self, py: Python<'_>) -> PyResult<&Beneath> {
+        self.beneath.get(py).ok_or_else(|| {
+            pyo3::exceptions::PyAttributeError::new_err(
+                "'Condition' object has no attribute '_lock' (Condition.__init__() was not called)",
+            )
+        })
+    }
+
+    fn must_own(&self, py: Python<'_>, to: &str) -> PyResult<&Beneath> {
+        let beneath = self.beneath(py)?;
+        if beneath.is_owned(py)? {
+            return Ok(beneath);
+        }
+        Err(PyRuntimeError::new_err(format!("cannot {to} on un-acquired lock")))
+    }
+
+    fn wait(this: Py<Self>, py: Python<'_>, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
+        let condition = this.get();
+        let beneath = condition.must_own(py, "wait")?;
+        let place = condition.raw.enlist(&raddle::thread::current(runtime()));
+        let saved = beneath.release_save(py).inspect_err(|_| condition.raw.leave(&place))?;
+        let slept = match Limit::of_wait(timeout) {
+            Err(error) => {
+                condition.raw.leave(&place);
+                Err(error)
+            }
+            Ok(limit) => {
+                let resource = Arc::new(Notification(this.clone_ref(py)));
+                detach::block(py, resource, (Call::Wait, limit), |blocked| condition.raw.sleep(&place, blocked))
+            }
+        };
+        beneath.acquire_restore(py, &saved)?;
+        slept
+    }
+
+    fn notify_some(&self, py: Python<'_>, most: usize) -> PyResult<()> {
+        self.must_own(py, "notify")?;
+        self.raw.notify(most);
+        Ok(())
+    }
+
+    #[inline]
+    fn is_mine(&self, py: Python<'_>) -> bool {
+        matches!(self.beneath.get(py), Some(Beneath::RLock(lock)) if lock.get().is_mine())
+    }
+}
+
+#[pymethods]
+impl Condition {
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs))]
+    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
+        Condition::make()
+    }
+
+    #[pyo3(signature = (lock=None))]
+    fn __init__(&self, py: Python<'_>, lock: Option<Bound<'_, PyAny>>) -> PyResult<()> {
+        let beneath = match lock {
+            Some(lock) => Beneath::of(lock),
+            None => Beneath::RLock(Py::new(py, RLock::make())?),
+        };
+        let _ = self.beneath.set(py, beneath);
+        Ok(())
+    }
+
+    #[getter]
+    fn _lock<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Ok(self.beneath(py)?.object(py))
+    }
+
+    #[getter]
+    fn _waiters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        py.import("collections")?.call_method1("deque", (PyTuple::new(py, (0..self.raw.waiters()).map(|_| py.None()))?,))
+    }
+
+    /// The lock's own `acquire`.
+    #[getter]
+    fn acquire<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.beneath(py)?.object(py).getattr("acquire")
+    }
+
+    /// The lock's own `release`.
+    #[getter]
+    fn release<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.beneath(py)?.object(py).getattr("release")
+    }
+
+    fn _is_owned(&self, py: Python<'_>) -> PyResult<bool> {
+        self.beneath(py)?.is_owned(py)
+    }
+
+    fn _release_save(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        Ok(match self.beneath(py)?.release_save(py)? {
+            Saved::Plain => py.None(),
+            Saved::Depth(depth) => (depth, crate::lifecycle::ident()).into_pyobject(py)?.into_any().unbind(),
+            Saved::State(state) => state,
+        })
+    }
+
+    fn _acquire_restore(&self, py: Python<'_>, state: Bound<'_, PyAny>) -> PyResult<()> {
+        let saved = match state.extract::<(usize, u64)>() {
+            Ok((depth, _)) if matches!(self.beneath(py)?, Beneath::RLock(_)) => Saved::Depth(depth),
+            _ => Saved::State(state.unbind()),
+        };
+        self.beneath(py)?.acquire_restore(py, &saved)
+    }
+
+    pub(super) fn _at_fork_reinit(&self, py: Python<'_>) -> PyResult<()> {
+        self.beneath(py)?.object(py).call_method0("_at_fork_reinit").map(drop)
+    }
+
+    /// Wait until `predicate` is true, at most `timeout` seconds; its last value.
+    #[pyo3(signature = (predicate, timeout=None))]
+    fn wait_for<'py>(
+        this: &Bound<'py, Self>,
+        predicate: &Bound<'py, PyAny>,
+        timeout: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let monotonic = this.py().import("time")?.getattr("monotonic")?;
+        let mut end = None;
+        let mut left = timeout;
+        let mut result = predicate.call0()?;
+        while !result.is_truthy()? {
+            if let Some(time) = left {
+                let now = monotonic.call0()?;
+                left = match &end {
+                    None => {
+                        end = Some(now.add(&time)?);
+                        Some(time)
+                    }
+                    Some(end) => Some(end.sub(now)?),
+                };
+                if left.as_ref().is_some_and(|left| end.is_some() && left.le(0).unwrap_or(false)) {
+                    break;
+                }
+            }
+            this.call_method1("wait", (left.as_ref(),))?;
+            result = predicate.call0()?;
+        }
+        Ok(result)
+    }
+
+    fn __repr__(this: &Bound<'_, Self>) -> PyResult<String> {
+        let lock = this.get().beneath(this.py())?.object(this.py());
+        Ok(format!("<Condition({}, {})>", lock.str()?, this.get().raw.waiters()))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        // SAFETY: the collector runs on an attached thread.
+        match self.beneath.get(unsafe { Python::assume_attached() }) {
+            Some(Beneath::Lock(lock)) => visit.call(lock),
+            Some(Beneath::RLock(lock)) => visit.call(lock),
+            Some(Beneath::Other(lock)) => visit.call(lock),
+            None => Ok(()),
+        }
+    }
+}
+
+unsafe extern "C" fn enter(this: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
+    // SAFETY: called by the interpreter as a method of Condition, by an attached thread.
+    unsafe {
+        match receiver::<Condition>(this).beneath.get(Python::assume_attached()) {
+            Some(Beneath::RLock(lock)) if lock.get().try_acquire() => return truth(true),
+            Some(Beneath::Lock(lock)) if lock.get().try_acquire(true) => return truth(true),
+            _ => {}
+        }
+        guarded(|py| match receiver::<Condition>(this).beneath(py)? {
+            Beneath::RLock(lock) => RLock::acquire(lock.clone_ref(py), py, Limit::Never).map(truth),
+            Beneath::Lock(lock) => Lock::acquire(lock.clone_ref(py), py, true, Limit::Never).map(truth),
+            Beneath::Other(lock) => lock.bind(py).call_method0("__enter__").map(|entered| entered.into_ptr()),
+        })
+    }
+}
+
+unsafe extern "C" fn exit(this: *mut PyObject, args: *mut *mut PyObject, n: isize) -> *mut PyObject {
+    // SAFETY: called by the interpreter as a method of Condition, with its arguments, by an attached thread.
+    unsafe {
+        match receiver::<Condition>(this).beneath.get(Python::assume_attached()) {
+            Some(Beneath::RLock(lock)) if lock.get().release_mine().is_ok() => return none(),
+            Some(Beneath::Lock(lock)) if lock.get().release_plain().is_ok() => return none(),
+            _ => {}
+        }
+        guarded(|py| {
+            let lock = receiver::<Condition>(this).beneath(py)?.object(py);
+            let args = (0..n).map(|index| Borrowed::from_ptr(py, *args.offset(index)).to_owned());
+            let args = PyTuple::new(py, args.collect::<Vec<_>>())?;
+            lock.call_method1("__exit__", args).map(|left| left.into_ptr())
+        })
+    }
+}
+
+unsafe extern "C" fn wait(this: *mut PyObject, args: *const *mut PyObject, n: isize, names: *mut PyObject) -> *mut PyObject {
+    guarded(|py| {
+        // SAFETY: called by the interpreter as a method of Condition, with its arguments.
+        let (this, timeout) = unsafe {
+            (object(py, this), one_argument(py, ("Condition.wait", "timeout"), args, n, names)?)
+        };
+        Condition::wait(this, py, timeout.filter(|arg| !arg.is_none()).as_ref()).map(truth)
+    })
+}
+
+unsafe extern "C" fn notify(this: *mut PyObject, args: *const *mut PyObject, n: isize, names: *mut PyObject) -> *mut PyObject {
+    // SAFETY: called by the interpreter as a method of Condition, with its arguments, by an attached thread.
+    unsafe {
+        let condition = receiver::<Condition>(this);
+        if n == 0 && names.is_null() && condition.is_mine(Python::assume_attached()) {
+            condition.raw.notify(1);
+            return none();
+        }
+        guarded(|py| {
+            let most = one_argument(py, ("Condition.notify", "n"), args, n, names)?;
+            let most = match most {
+                None => 1,
+                Some(most) if !most.gt(0)? => 0,
+                Some(most) => most.extract::<usize>().unwrap_or(usize::MAX),
+            };
+            condition.notify_some(py, most).map(|()| none())
+        })
+    }
+}
+
+unsafe extern "C" fn notify_all(this: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
+    // SAFETY: called by the interpreter as a method of Condition.
+    guarded(|py| unsafe { receiver::<Condition>(this) }.notify_some(py, usize::MAX).map(|()| none()))
+}
+
+const WAIT: &std::ffi::CStr = c"wait($self, /, timeout=None)\n--\n\nRelease the lock, wait to be notified, at most `timeout` seconds, take the lock again. Whether it was notified.";
+const NOTIFY: &std::ffi::CStr = c"notify($self, /, n=1)\n--\n\nWake up to `n` threads that wait.";
+
+pub(super) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let methods = [
+        Method::no_args(c"__enter__", enter, c"__enter__($self, /)\n--\n\nTake the lock."),
+        Method::fast(c"__exit__", exit, c"__exit__($self, /, *args)\n--\n\nRelease the lock."),
+        Method::keywords(c"wait", wait, WAIT),
+        Method::keywords(c"notify", notify, NOTIFY),
+        Method::no_args(c"notify_all", notify_all, c"notify_all($self, /)\n--\n\nWake all threads that wait."),
+    ];
+    install::<Condition>(module.py(), methods)?;
+    module.add_class::<Condition>()
+}

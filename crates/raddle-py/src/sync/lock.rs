@@ -1,0 +1,194 @@
+//! `threading.Lock`.
+
+use std::sync::Arc;
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::ffi::PyObject;
+use pyo3::prelude::*;
+use raddle::graph::{Call, Description, Hold, Resource, Site};
+use raddle::sync::RawLock;
+
+use super::me;
+use crate::fastcall::{Method, guarded, install, none, object, receiver, truth};
+use crate::limit::Limit;
+use crate::site::SiteCell;
+use crate::{detach, naming};
+
+/// A lock that one thread holds at a time, and that any thread may release.
+#[pyclass(frozen, weakref, module = "_thread", name = "lock")]
+pub(crate) struct Lock {
+    raw: RawLock,
+    taken: SiteCell,
+    made: SiteCell,
+}
+
+impl Lock {
+    pub(super) fn make() -> Self {
+        Lock { raw: RawLock::new(), taken: SiteCell::default(), made: SiteCell::here() }
+    }
+
+    #[inline]
+    pub(super) fn try_acquire(&self, by_with: bool) -> bool {
+        let took = self.raw.try_acquire(me(), by_with);
+        if took {
+            self.taken.note();
+        }
+        took
+    }
+
+    pub(super) fn acquire(this: Py<Self>, py: Python<'_>, by_with: bool, limit: Limit) -> PyResult<bool> {
+        Self::acquire_in(this, py, (Call::Acquire, limit), by_with)
+    }
+
+    /// Takes the lock back at the end of a condition's wait.
+    pub(super) fn reacquire(this: Py<Self>, py: Python<'_>) -> PyResult<()> {
+        Self::acquire_in(this, py, (Call::Reacquire, Limit::Never), false).map(drop)
+    }
+
+    fn acquire_in(this: Py<Self>, py: Python<'_>, (call, limit): (Call, Limit), by_with: bool) -> PyResult<bool> {
+        let lock = this.get();
+        if lock.try_acquire(by_with) {
+            return Ok(true);
+        }
+        if limit == Limit::Now {
+            return Ok(false);
+        }
+        let resource = Arc::new(Held(this.clone_ref(py)));
+        let took = detach::block(py, resource, (call, limit), |blocked| lock.raw.acquire(by_with, blocked))?;
+        if took {
+            lock.taken.note();
+        }
+        Ok(took)
+    }
+
+    pub(super) fn is_held(&self) -> bool {
+        self.raw.holder().is_some()
+    }
+
+    #[inline]
+    pub(super) fn release_plain(&self) -> PyResult<()> {
+        self.raw.release().map_err(|_| PyRuntimeError::new_err("release unlocked lock"))
+    }
+}
+
+/// A lock as a thing to wait for.
+#[derive(Debug)]
+struct Held(Py<Lock>);
+
+impl Resource for Held {
+    fn holder(&self) -> Option<Hold> {
+        self.0.get().raw.hold()
+    }
+
+    fn describe(&self) -> Description {
+        Python::attach(|py| describe(py, "Lock", self.0.as_ptr() as usize, &self.0.get().made, &self.0.get().taken))
+    }
+}
+
+/// The description of an object of class `kind`.
+pub(super) fn describe(py: Python<'_>, kind: &str, address: usize, made: &SiteCell, taken: &SiteCell) -> Description {
+    let made = made.get(py);
+    Description {
+        kind: kind.to_owned(),
+        name: naming::of(py, made.as_ref(), address, kind),
+        made_at: made.as_ref().and_then(Site::place),
+        taken_at: taken.get(py).as_ref().and_then(Site::place),
+    }
+}
+
+#[pymethods]
+impl Lock {
+    /// Before 3.13 the class cannot be called; `threading.Lock` is a function there.
+    #[cfg(Py_3_13)]
+    #[new]
+    fn new() -> Self {
+        Lock::make()
+    }
+
+    /// Whether somebody holds it.
+    fn locked(&self) -> bool {
+        self.is_held()
+    }
+
+    /// An obsolete synonym of `locked`.
+    fn locked_lock(&self) -> bool {
+        self.locked()
+    }
+
+    fn _at_fork_reinit(&self) {
+        self.raw.reset();
+    }
+
+    fn __repr__(this: &Bound<'_, Self>) -> String {
+        let state = if this.get().locked() { "locked" } else { "unlocked" };
+        format!("<{state} _thread.lock object at {:p}>", this.as_ptr())
+    }
+}
+
+unsafe extern "C" fn acquire(this: *mut PyObject, args: *const *mut PyObject, n: isize, names: *mut PyObject) -> *mut PyObject {
+    // SAFETY: called by the interpreter as a method of Lock, with its arguments.
+    unsafe {
+        if n == 0 && names.is_null() && receiver::<Lock>(this).try_acquire(false) {
+            return truth(true);
+        }
+        if n == 1 && names.is_null() && *args == pyo3::ffi::Py_False() {
+            return truth(receiver::<Lock>(this).try_acquire(false));
+        }
+        guarded(|py| {
+            let limit = Limit::of_acquire(py, args, n, names)?;
+            Lock::acquire(object(py, this), py, false, limit).map(truth)
+        })
+    }
+}
+
+unsafe extern "C" fn enter(this: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
+    // SAFETY: called by the interpreter as a method of Lock.
+    unsafe {
+        if receiver::<Lock>(this).try_acquire(true) {
+            return truth(true);
+        }
+        guarded(|py| Lock::acquire(object(py, this), py, true, Limit::Never).map(truth))
+    }
+}
+
+unsafe extern "C" fn release(this: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
+    // SAFETY: called by the interpreter as a method of Lock.
+    match unsafe { receiver::<Lock>(this) }.raw.release() {
+        Ok(()) => none(),
+        Err(_) => guarded(|_| Err(PyRuntimeError::new_err("release unlocked lock"))),
+    }
+}
+
+unsafe extern "C" fn exit(this: *mut PyObject, _: *mut *mut PyObject, _: isize) -> *mut PyObject {
+    // SAFETY: as in `release`, which does not look at its second argument.
+    unsafe { release(this, std::ptr::null_mut()) }
+}
+
+const ACQUIRE: &std::ffi::CStr = c"acquire($self, /, blocking=True, timeout=-1)\n--\n\nTake the lock; wait for it first if need be, at most `timeout` seconds. Whether it was taken.";
+const RELEASE: &std::ffi::CStr = c"release($self, /)\n--\n\nRelease the lock, whoever took it.";
+
+/// A new lock.
+#[cfg(not(Py_3_13))]
+#[pyfunction]
+fn allocate_lock() -> Lock {
+    Lock::make()
+}
+
+pub(super) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let py = module.py();
+    let methods = [
+        Method::keywords(c"acquire", acquire, ACQUIRE),
+        Method::keywords(c"acquire_lock", acquire, ACQUIRE),
+        Method::no_args(c"release", release, RELEASE),
+        Method::no_args(c"release_lock", release, RELEASE),
+        Method::no_args(c"__enter__", enter, c"__enter__($self, /)\n--\n\nTake the lock."),
+        Method::fast(c"__exit__", exit, c"__exit__($self, /, *exc_info)\n--\n\nRelease the lock."),
+    ];
+    install::<Lock>(py, methods)?;
+    module.add("LockType", py.get_type::<Lock>())?;
+    #[cfg(not(Py_3_13))]
+    module.add("Lock", wrap_pyfunction!(allocate_lock, module)?)?;
+    #[cfg(Py_3_13)]
+    module.add("Lock", py.get_type::<Lock>())?;
+    Ok(())
+}

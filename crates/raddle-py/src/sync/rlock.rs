@@ -1,0 +1,198 @@
+//! `threading.RLock`.
+
+use std::sync::Arc;
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::ffi::PyObject;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+use raddle::graph::{Call, Description, Hold, Resource};
+use raddle::sync::RawRLock;
+
+use super::lock::describe;
+use super::me;
+use crate::fastcall::{Method, guarded, install, none, object, receiver, truth};
+use crate::limit::Limit;
+use crate::site::SiteCell;
+use crate::{detach, lifecycle};
+
+/// A lock that its holder may take again, and that only its holder releases.
+#[pyclass(frozen, weakref, subclass, module = "_thread", name = "RLock")]
+pub(crate) struct RLock {
+    raw: RawRLock,
+    taken: SiteCell,
+    made: SiteCell,
+}
+
+impl RLock {
+    pub(super) fn make() -> Self {
+        RLock { raw: RawRLock::new(), taken: SiteCell::default(), made: SiteCell::here() }
+    }
+
+    #[inline]
+    pub(super) fn try_acquire(&self) -> bool {
+        let took = self.raw.try_acquire(me());
+        if took {
+            self.taken.note();
+        }
+        took
+    }
+
+    pub(super) fn acquire(this: Py<Self>, py: Python<'_>, limit: Limit) -> PyResult<bool> {
+        Self::acquire_deep(this, py, (Call::Acquire, limit), 1)
+    }
+
+    fn acquire_deep(this: Py<Self>, py: Python<'_>, (call, limit): (Call, Limit), depth: usize) -> PyResult<bool> {
+        let lock = this.get();
+        let took = match (call, limit) {
+            (Call::Reacquire, _) if lock.raw.try_acquire_deep(me(), depth) => true,
+            (Call::Acquire, _) if lock.raw.try_acquire(me()) => true,
+            (_, Limit::Now) => false,
+            _ => {
+                let resource = Arc::new(Held(this.clone_ref(py)));
+                detach::block(py, resource, (call, limit), |blocked| lock.raw.acquire_deep(depth, blocked))?
+            }
+        };
+        if took {
+            lock.taken.note();
+        }
+        Ok(took)
+    }
+
+    pub(super) fn is_mine(&self) -> bool {
+        self.raw.is_held_by(me())
+    }
+
+    pub(super) fn release_mine(&self) -> PyResult<()> {
+        self.raw.release(me()).map_err(|_| not_held("release"))
+    }
+
+    pub(super) fn release_all(&self) -> PyResult<usize> {
+        self.raw.release_all(me()).map_err(|_| not_held("release"))
+    }
+
+    /// Takes the lock back at the end of a condition's wait: not to be ended by anything.
+    pub(super) fn reacquire(this: Py<Self>, py: Python<'_>, depth: usize) -> PyResult<()> {
+        Self::acquire_deep(this, py, (Call::Reacquire, Limit::Never), depth).map(drop)
+    }
+
+    pub(super) fn reset(&self) {
+        self.raw.reset();
+    }
+}
+
+fn not_held(what: &str) -> PyErr {
+    PyRuntimeError::new_err(format!("cannot {what} un-acquired lock"))
+}
+
+/// A re-entrant lock as a thing to wait for.
+#[derive(Debug)]
+struct Held(Py<RLock>);
+
+impl Resource for Held {
+    fn holder(&self) -> Option<Hold> {
+        self.0.get().raw.hold()
+    }
+
+    fn describe(&self) -> Description {
+        Python::attach(|py| describe(py, "RLock", self.0.as_ptr() as usize, &self.0.get().made, &self.0.get().taken))
+    }
+}
+
+/// What `get_ident()` gives for the thread of this number; 0 if there is none.
+fn ident_of(serial: u64) -> u64 {
+    if serial == me() { lifecycle::ident() } else { crate::runtime().thread(serial).map_or(0, |thread| thread.ident()) }
+}
+
+#[pymethods]
+impl RLock {
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs))]
+    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
+        RLock::make()
+    }
+
+    /// Whether somebody holds it.
+    fn locked(&self) -> bool {
+        self.raw.holder().is_some()
+    }
+
+    fn _is_owned(&self) -> bool {
+        self.is_mine()
+    }
+
+    fn _recursion_count(&self) -> usize {
+        self.raw.depth(me())
+    }
+
+    /// Releases it for good, however often it was taken; returns what `_acquire_restore` needs.
+    fn _release_save(&self) -> PyResult<(usize, u64)> {
+        Ok((self.release_all()?, lifecycle::ident()))
+    }
+
+    fn _acquire_restore(this: &Bound<'_, Self>, state: (usize, u64)) -> PyResult<()> {
+        RLock::reacquire(this.clone().unbind(), this.py(), state.0)
+    }
+
+    fn _at_fork_reinit(&self) {
+        self.reset();
+    }
+
+    fn __repr__(this: &Bound<'_, Self>) -> PyResult<String> {
+        let (serial, depth) = this.get().raw.holder().unwrap_or((0, 0));
+        let state = if serial == 0 { "unlocked" } else { "locked" };
+        let owner = if serial == 0 { 0 } else { ident_of(serial) };
+        let class = this.get_type();
+        let class = format!("{}.{}", class.module()?, class.qualname()?);
+        Ok(format!("<{state} {class} object owner={owner} count={depth} at {:p}>", this.as_ptr()))
+    }
+}
+
+unsafe extern "C" fn acquire(this: *mut PyObject, args: *const *mut PyObject, n: isize, names: *mut PyObject) -> *mut PyObject {
+    // SAFETY: called by the interpreter as a method of RLock, with its arguments.
+    unsafe {
+        if n == 0 && names.is_null() && receiver::<RLock>(this).try_acquire() {
+            return truth(true);
+        }
+        guarded(|py| {
+            let limit = Limit::of_acquire(py, args, n, names)?;
+            RLock::acquire(object(py, this), py, limit).map(truth)
+        })
+    }
+}
+
+unsafe extern "C" fn enter(this: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
+    // SAFETY: called by the interpreter as a method of RLock.
+    unsafe {
+        if receiver::<RLock>(this).try_acquire() {
+            return truth(true);
+        }
+        guarded(|py| RLock::acquire(object(py, this), py, Limit::Never).map(truth))
+    }
+}
+
+unsafe extern "C" fn release(this: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
+    // SAFETY: called by the interpreter as a method of RLock.
+    match unsafe { receiver::<RLock>(this) }.raw.release(me()) {
+        Ok(()) => none(),
+        Err(_) => guarded(|_| Err(not_held("release"))),
+    }
+}
+
+unsafe extern "C" fn exit(this: *mut PyObject, _: *mut *mut PyObject, _: isize) -> *mut PyObject {
+    // SAFETY: as in `release`, which does not look at its second argument.
+    unsafe { release(this, std::ptr::null_mut()) }
+}
+
+const ACQUIRE: &std::ffi::CStr = c"acquire($self, /, blocking=True, timeout=-1)\n--\n\nTake the lock, once more if this thread has it; wait for it first if need be, at most `timeout` seconds. Whether it was taken.";
+
+pub(super) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let methods = [
+        Method::keywords(c"acquire", acquire, ACQUIRE),
+        Method::no_args(c"release", release, c"release($self, /)\n--\n\nUndo one acquire of this thread."),
+        Method::no_args(c"__enter__", enter, c"__enter__($self, /)\n--\n\nTake the lock."),
+        Method::fast(c"__exit__", exit, c"__exit__($self, /, *exc_info)\n--\n\nRelease the lock."),
+    ];
+    install::<RLock>(module.py(), methods)?;
+    module.add("RLock", module.py().get_type::<RLock>())
+}

@@ -1,0 +1,227 @@
+//! `threading.Semaphore` and `threading.BoundedSemaphore`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use pyo3::PyTypeInfo;
+use pyo3::exceptions::PyValueError;
+use pyo3::ffi::PyObject;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+use raddle::graph::{Call, Description, Hold, Resource};
+use raddle::sync::RawSemaphore;
+
+use super::lock::describe;
+use crate::detach;
+use crate::fastcall::{Method, guarded, install, none, object, receiver, truth};
+use crate::limit::{Limit, added_to_the_clock, blocking_and_timeout, one_argument};
+use crate::site::SiteCell;
+
+/// A number of permits that threads take and give back.
+#[pyclass(frozen, weakref, dict, subclass, module = "threading")]
+pub(crate) struct Semaphore {
+    raw: RawSemaphore,
+    /// The most permits there may be.
+    bound: AtomicU64,
+    made: SiteCell,
+}
+
+/// A semaphore that more is never given back to than was taken.
+#[pyclass(frozen, extends = Semaphore, subclass, module = "threading")]
+pub(crate) struct BoundedSemaphore;
+
+impl Semaphore {
+    fn make() -> Self {
+        Semaphore { raw: RawSemaphore::new(1), bound: AtomicU64::new(u64::MAX), made: SiteCell::here() }
+    }
+
+    fn start_with(&self, value: &Bound<'_, PyAny>) -> PyResult<u64> {
+        if value.lt(0)? {
+            return Err(PyValueError::new_err("semaphore initial value must be >= 0"));
+        }
+        let value = permits(value)?;
+        self.raw.reset(value);
+        Ok(value)
+    }
+
+    #[cold]
+    fn acquire(this: Py<Self>, py: Python<'_>, blocking: bool, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
+        if !blocking && timeout.is_some() {
+            return Err(PyValueError::new_err("can't specify timeout for non-blocking acquire"));
+        }
+        let semaphore = this.get();
+        if semaphore.raw.try_acquire() {
+            return Ok(true);
+        }
+        let left = timeout.filter(|_| blocking).map(added_to_the_clock).transpose()?;
+        let limit = if blocking { Limit::of_wait(left.as_ref())? } else { Limit::Now };
+        if limit == Limit::Now {
+            return Ok(false);
+        }
+        let resource = Arc::new(Permits(this.clone_ref(py)));
+        detach::block(py, resource, (Call::Acquire, limit), |blocked| semaphore.raw.acquire(blocked))
+    }
+
+    fn give(&self, amount: &Bound<'_, PyAny>) -> PyResult<()> {
+        if amount.lt(1)? {
+            return Err(PyValueError::new_err("n must be one or more"));
+        }
+        self.give_back(permits(amount)?)
+    }
+
+    #[inline]
+    fn give_back(&self, amount: u64) -> PyResult<()> {
+        let given = self.raw.release_within(amount, self.bound.load(Ordering::Relaxed));
+        given.map_err(|_| PyValueError::new_err("Semaphore released too many times"))
+    }
+}
+
+/// A number of permits; one too large for any program counts as the largest there is.
+fn permits(value: &Bound<'_, PyAny>) -> PyResult<u64> {
+    Ok(value.call_method0("__int__")?.extract::<u64>().unwrap_or(RawSemaphore::MAX))
+}
+
+/// A semaphore as a thing to wait for: nobody in particular holds it.
+#[derive(Debug)]
+struct Permits(Py<Semaphore>);
+
+impl Resource for Permits {
+    fn holder(&self) -> Option<Hold> {
+        None
+    }
+
+    fn describe(&self) -> Description {
+        Python::attach(|py| {
+            let kind = self.0.bind(py).get_type().name().map_or_else(|_| "Semaphore".into(), |name| name.to_string());
+            describe(py, &kind, self.0.as_ptr() as usize, &self.0.get().made, &SiteCell::default())
+        })
+    }
+}
+
+#[pymethods]
+impl Semaphore {
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs))]
+    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
+        Semaphore::make()
+    }
+
+    #[pyo3(signature = (value=None))]
+    fn __init__(&self, value: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+        match value {
+            Some(value) => self.start_with(value).map(drop),
+            None => {
+                self.raw.reset(1);
+                Ok(())
+            }
+        }
+    }
+
+    #[getter(_value)]
+    fn value(&self) -> u64 {
+        self.raw.value()
+    }
+
+    #[setter(_value)]
+    fn set_value(&self, value: u64) {
+        self.raw.reset(value);
+    }
+
+    fn __repr__(this: &Bound<'_, Self>) -> PyResult<String> {
+        let class = this.get_type();
+        let class = format!("{}.{}", class.module()?, class.qualname()?);
+        let value = this.get().raw.value();
+        Ok(match this.cast::<BoundedSemaphore>() {
+            Ok(_) => {
+                let bound = this.get().bound.load(Ordering::Relaxed);
+                format!("<{class} at {:#x}: value={value}/{bound}>", this.as_ptr() as usize)
+            }
+            Err(_) => format!("<{class} at {:#x}: value={value}>", this.as_ptr() as usize),
+        })
+    }
+}
+
+#[pymethods]
+impl BoundedSemaphore {
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs))]
+    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> PyClassInitializer<Self> {
+        PyClassInitializer::from(Semaphore::make()).add_subclass(BoundedSemaphore)
+    }
+
+    #[pyo3(signature = (value=None))]
+    fn __init__(this: &Bound<'_, Self>, value: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+        let semaphore = this.as_super().get();
+        semaphore.__init__(value)?;
+        semaphore.bound.store(semaphore.raw.value(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    #[getter(_initial_value)]
+    fn bound(this: &Bound<'_, Self>) -> u64 {
+        this.as_super().get().bound.load(Ordering::Relaxed)
+    }
+}
+
+unsafe extern "C" fn acquire(this: *mut PyObject, args: *const *mut PyObject, n: isize, names: *mut PyObject) -> *mut PyObject {
+    // SAFETY: called by the interpreter as a method of Semaphore, with its arguments.
+    unsafe {
+        if names.is_null() && (n == 0 || n == 1 && *args == pyo3::ffi::Py_False()) {
+            if receiver::<Semaphore>(this).raw.try_acquire() {
+                return truth(true);
+            }
+            if n == 1 {
+                return truth(false);
+            }
+        }
+        guarded(|py| {
+            let (blocking, timeout) = blocking_and_timeout(py, "Semaphore.acquire", args, n, names)?;
+            let blocking = blocking.map_or(Ok(true), |arg| arg.is_truthy())?;
+            Semaphore::acquire(object(py, this), py, blocking, timeout.filter(|arg| !arg.is_none()).as_ref()).map(truth)
+        })
+    }
+}
+
+unsafe extern "C" fn release(this: *mut PyObject, args: *const *mut PyObject, n: isize, names: *mut PyObject) -> *mut PyObject {
+    // SAFETY: called by the interpreter as a method of Semaphore, with its arguments.
+    unsafe {
+        let semaphore = receiver::<Semaphore>(this);
+        if n == 0 && names.is_null() && semaphore.raw.release_within(1, semaphore.bound.load(Ordering::Relaxed)).is_ok() {
+            return none();
+        }
+        guarded(|py| {
+            match one_argument(py, ("Semaphore.release", "n"), args, n, names)? {
+                Some(amount) => semaphore.give(&amount)?,
+                None => semaphore.give_back(1)?,
+            }
+            Ok(none())
+        })
+    }
+}
+
+unsafe extern "C" fn exit(this: *mut PyObject, _: *mut *mut PyObject, _: isize) -> *mut PyObject {
+    // SAFETY: as in `release`, without arguments.
+    unsafe { release(this, std::ptr::null(), 0, std::ptr::null_mut()) }
+}
+
+const ACQUIRE: &std::ffi::CStr = c"acquire($self, /, blocking=True, timeout=None)\n--\n\nTake a permit; wait for one first if need be, at most `timeout` seconds. Whether one was taken.";
+const RELEASE: &std::ffi::CStr = c"release($self, /, n=1)\n--\n\nGive `n` permits back.";
+
+/// On each of the two classes, because CPython defines them there and programs patch them there.
+fn install_on<T: PyTypeInfo>(py: Python<'_>) -> PyResult<()> {
+    install::<T>(py, [Method::keywords(c"release", release, RELEASE)])
+}
+
+pub(super) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let py = module.py();
+    let methods = [
+        Method::keywords(c"acquire", acquire, ACQUIRE),
+        Method::keywords(c"__enter__", acquire, ACQUIRE),
+        Method::fast(c"__exit__", exit, c"__exit__($self, /, t, v, tb)\n--\n\nGive the permit back."),
+    ];
+    install::<Semaphore>(py, methods)?;
+    install_on::<Semaphore>(py)?;
+    install_on::<BoundedSemaphore>(py)?;
+    module.add_class::<Semaphore>()?;
+    module.add_class::<BoundedSemaphore>()
+}

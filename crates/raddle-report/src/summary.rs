@@ -1,0 +1,102 @@
+//! A verdict in a few plain lines, for the text of an exception or a log.
+
+use raddle::graph::verdict::{Ending, Verdict, Wait};
+
+use crate::verdicts::{edge, headline, wait_line};
+use crate::words::{Names, clean, spot, thing, threads};
+
+/// The verdict without source lines: a headline, then one line for each thread, without a newline at the end.
+///
+/// ```
+/// use raddle::graph::verdict::Verdict;
+///
+/// let nothing = Verdict::Stalled { waits: Vec::new() };
+/// assert_eq!(raddle_report::summary(&nothing), "stalled: 0 threads asleep and nothing can wake one");
+/// ```
+pub fn summary(verdict: &Verdict) -> String {
+    let names = Names::of(verdict);
+    let (head, lines) = match verdict {
+        Verdict::Deadlock { cycle, .. } => {
+            let edges = (0..cycle.waits.len())
+                .map(|at| edge(&cycle.waits, at, &names))
+                .collect();
+            (headline(&cycle.waits, &names), edges)
+        }
+        Verdict::Died {
+            thread,
+            error,
+            joiners,
+            ..
+        } => (
+            format!("{} died: {}", names.with_origin(thread), clean(error)),
+            lines(joiners.iter(), &names),
+        ),
+        Verdict::OwnerDead { wait } => {
+            (owner_dead(wait, &names), lines([wait].into_iter(), &names))
+        }
+        list => listed(list, &names),
+    };
+    std::iter::once(head)
+        .chain(lines.into_iter().map(|line| format!("  {line}")))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+fn listed(verdict: &Verdict, names: &Names) -> (String, Vec<String>) {
+    match verdict {
+        Verdict::Stalled { waits } => {
+            let head = format!(
+                "stalled: {} asleep and nothing can wake one",
+                threads(waits.len())
+            );
+            (head, lines(waits.iter(), names))
+        }
+        Verdict::KeepsAlive { threads: all, .. } => {
+            let head = format!(
+                "kept alive by {} after the main thread is done",
+                threads(all.len())
+            );
+            let line = |(thread, wait): &(_, Option<Wait>)| match wait {
+                Some(wait) => wait_line(wait, names),
+                None => format!("{} is running", names.with_origin(thread)),
+            };
+            (head, all.iter().map(line).collect())
+        }
+        Verdict::LongestWaits { waits, running } => {
+            let running = running
+                .iter()
+                .map(|thread| format!("{} is running", names.with_origin(thread)));
+            (
+                "who has waited longest for what".to_owned(),
+                lines(waits.iter(), names)
+                    .into_iter()
+                    .chain(running)
+                    .collect(),
+            )
+        }
+        _ => Default::default(),
+    }
+}
+
+fn lines<'a>(waits: impl Iterator<Item = &'a Wait>, names: &Names) -> Vec<String> {
+    waits.map(|wait| wait_line(wait, names)).collect()
+}
+
+/// `Lock 'audit' was taken by 'worker' at app.py:12, which ended without giving it back: ...`.
+fn owner_dead(wait: &Wait, names: &Names) -> String {
+    let object = thing(&wait.object);
+    let Some(holder) = &wait.object.holder else {
+        return format!("{object} belongs to a thread that has ended");
+    };
+    let place = holder
+        .taken_at
+        .as_ref()
+        .map(|place| format!(" at {}", spot(place)))
+        .unwrap_or_default();
+    let end = match &holder.ended {
+        Some(Ending::Failed(error)) => format!(" (it died: {})", clean(error)),
+        _ => String::new(),
+    };
+    let who = names.with_origin(&holder.thread);
+    format!("{object} was taken{place} by {who}, which ended without giving it back{end}")
+}

@@ -1,0 +1,101 @@
+//! What is said about each kind of verdict, and in which order.
+
+mod deadlock;
+mod died;
+mod lists;
+mod owner_dead;
+
+use annotate_snippets::Level;
+use raddle::graph::verdict::{Code, Ending, ThreadInfo, Verdict, Wait};
+
+use crate::page::{Mark, Report, Section};
+use crate::words::{Names, clean, origin, waited};
+
+/// How many threads are shown with their source; the others get a line each.
+const SHOWN: usize = 6;
+
+/// Everything that a reader is told about a verdict.
+pub(crate) fn report(verdict: &Verdict) -> Report {
+    let names = Names::of(verdict);
+    match verdict {
+        Verdict::Deadlock { cycle, raised } => deadlock::report(&cycle.waits, *raised, &names),
+        Verdict::Stalled { waits } => lists::stalled(waits, &names),
+        Verdict::Died {
+            thread,
+            error,
+            at,
+            joiners,
+        } => died::report(thread, error, at, joiners, &names),
+        Verdict::OwnerDead { wait } => owner_dead::report(wait, &names),
+        Verdict::KeepsAlive { cause, threads } => lists::keeps_alive(*cause, threads, &names),
+        Verdict::LongestWaits { waits, running } => lists::longest(waits, running, &names),
+    }
+}
+
+pub(crate) use deadlock::{edge, headline};
+pub(crate) use lists::wait_line;
+
+/// `gotcha 10: a lock that is never released; see ...`.
+fn gotcha(code: Code, text: &str) -> (Level<'static>, String) {
+    (
+        Level::NOTE,
+        format!("gotcha {text}; see `raddle explain {}`", code.id()),
+    )
+}
+
+fn help(text: &str) -> (Level<'static>, String) {
+    (Level::HELP, text.to_owned())
+}
+
+/// `'worker' was started by 'MainThread' here`; nothing for threads whose start nobody saw.
+fn started(thread: &ThreadInfo, names: &Names) -> Option<Section> {
+    let name = names.thread(thread);
+    let Some(place) = &thread.started_at else {
+        let title = format!("{name} was {}", origin(thread)?);
+        return Some(Section {
+            title,
+            marks: Vec::new(),
+        });
+    };
+    let by = thread
+        .started_by
+        .as_ref()
+        .map(|by| format!(" by '{}'", clean(by)))
+        .unwrap_or_default();
+    let marks = vec![Mark::main(&Some(place.clone()), String::new())];
+    Some(Section {
+        title: format!("{name} was started{by} here"),
+        marks,
+    })
+}
+
+/// `'B' waits here for Lock 'audit' (held by 'A'), 0.2 s so far`.
+fn waits_here(wait: &Wait, names: &Names) -> String {
+    format!(
+        "{} waits here for {}{}",
+        names.thread(&wait.thread),
+        names.held(&wait.object),
+        so_far(wait)
+    )
+}
+
+/// `, 0.2 s so far`.
+fn so_far(wait: &Wait) -> String {
+    let time = waited(wait.since)
+        .map(|time| format!(", {time} so far"))
+        .unwrap_or_default();
+    let limit = if wait.timed {
+        ", with a time limit"
+    } else {
+        ""
+    };
+    format!("{time}{limit}")
+}
+
+/// How a thread ended, as in `'worker' ended by ...`.
+fn ending(ended: &Ending) -> String {
+    match ended {
+        Ending::Finished => "its function returned".to_owned(),
+        Ending::Failed(error) => format!("it died: {}", clean(error)),
+    }
+}

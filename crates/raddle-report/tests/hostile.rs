@@ -1,0 +1,110 @@
+//! Whatever a program's names, errors and places hold, a report comes out.
+
+mod common;
+
+use common::{fixture, thread};
+use proptest::prelude::*;
+use raddle::graph::verdict::{
+    Cause, Cycle, Ending, Holder, ObjectInfo, Place, ThreadInfo, ThreadKind, Verdict, Wait,
+};
+use raddle_report::{Style, render, summary};
+use std::time::Duration;
+
+fn files() -> impl Strategy<Value = String> {
+    let real = ["transfer.py", "worker.py", "größe.py"].map(|file| Just(fixture(file)).boxed());
+    let odd = ["", "/", "<string>", "/dev/zero", "/dev/stdin", "\0", "."]
+        .map(|file| Just(file.to_owned()).boxed());
+    proptest::strategy::Union::new(real.into_iter().chain(odd))
+}
+
+fn numbers() -> impl Strategy<Value = u32> {
+    prop_oneof![0..30u32, any::<u32>(), Just(u32::MAX)]
+}
+
+prop_compose! {
+    fn places()(
+        file in files(),
+        line in numbers(),
+        end_line in numbers(),
+        columns in proptest::option::of((numbers(), numbers())),
+        function in ".{0,9}",
+        source in proptest::option::of("(?s)[a( \t\r\nößé日\u{1b}\u{202e}]{0,40}"),
+    ) -> Place {
+        Place { file, line, end_line, columns, function, source }
+    }
+}
+
+prop_compose! {
+    fn threads()(serial in 0..4u64, name in "(?s).{0,4}", place in proptest::option::of(places()), kind in 0..4usize) -> ThreadInfo {
+        let kind = [ThreadKind::Main, ThreadKind::Regular, ThreadKind::Daemon, ThreadKind::Foreign][kind];
+        ThreadInfo { kind, ..thread(serial, &name, place) }
+    }
+}
+
+prop_compose! {
+    fn waits()(
+        thread in threads(),
+        holder in proptest::option::of((threads(), proptest::option::of(places()), "(?s).{0,9}")),
+        kind in "|Lock|Thread|(?s).{0,4}",
+        at in proptest::option::of(places()),
+        since in any::<Duration>(),
+        timed in any::<bool>(),
+    ) -> Wait {
+        let holder = holder.map(|(thread, taken_at, error)| Holder { thread, taken_at, ended: Some(Ending::Failed(error)) });
+        let object = ObjectInfo { name: kind.clone(), kind, made_at: None, holder };
+        Wait { thread, object, call: String::new(), at, since, timed }
+    }
+}
+
+fn verdicts() -> impl Strategy<Value = Verdict> {
+    let waits = || waits().boxed();
+    let many = move || proptest::collection::vec(waits(), 0..9).boxed();
+    prop_oneof![
+        (many(), any::<bool>()).prop_map(|(waits, raised)| Verdict::Deadlock {
+            cycle: Cycle { waits },
+            raised
+        }),
+        many().prop_map(|waits| Verdict::Stalled { waits }),
+        (
+            threads(),
+            "(?s).{0,9}",
+            proptest::option::of(places()),
+            many()
+        )
+            .prop_map(|(thread, error, at, joiners)| Verdict::Died {
+                thread,
+                error,
+                at,
+                joiners
+            }),
+        waits().prop_map(|wait| Verdict::OwnerDead { wait }),
+        proptest::collection::vec((threads(), proptest::option::of(waits())), 0..9).prop_map(
+            |threads| Verdict::KeepsAlive {
+                cause: Cause::Asleep,
+                threads
+            }
+        ),
+        (many(), proptest::collection::vec(threads(), 0..9))
+            .prop_map(|(waits, running)| Verdict::LongestWaits { waits, running }),
+    ]
+}
+
+/// Reports are written on the thread that found the fault, and a program may give its threads very little.
+fn on_a_small_stack(work: impl FnOnce() -> String + Send) -> String {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(64 << 10);
+        thread.spawn_scoped(scope, work).unwrap().join().unwrap()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_verdict_becomes_text(verdict in verdicts(), color in any::<bool>(), width in 0..200usize) {
+        let text = on_a_small_stack(|| render(&verdict, &Style { color, width }));
+        prop_assert!(text.contains(verdict.code().id()) && text.ends_with('\n') && !text.ends_with("\n\n"));
+        prop_assert!(color || !text.contains('\x1b'));
+        prop_assert!(!on_a_small_stack(|| summary(&verdict)).contains('\x1b'));
+    }
+}

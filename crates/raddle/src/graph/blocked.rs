@@ -1,0 +1,264 @@
+//! A thread on its way into a sleep: writes its record, looks at the graph, sleeps, looks again when a grace ends.
+//!
+//! What a look may find, and what follows (the policy is the specification's):
+//!
+//! | found | at once | later, if it still stands |
+//! |---|---|---|
+//! | a cycle of owned, untimed waits | the thread that closed it gets [`Halt::Deadlock`] | |
+//! | any other cycle of untimed waits | | after the grace: told |
+//! | the holder has ended, a strict hold | [`Halt::Abandoned`] | |
+//! | the holder has ended, another hold | | after one second: told |
+//! | every thread sleeps without a limit | | after the grace: told |
+//!
+//! There is no watcher: the thread that found something sleeps with a deadline of its own and looks again. A thread that
+//! ends wakes one of those that its end concerns, to make it look.
+//!
+//! A wait with a time limit ends by itself, so it neither looks nor is told of.
+
+use std::fmt::{self, Display};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::verdict::Verdict;
+use super::walk::{End, Step, same};
+use super::{Record, Resource, Site};
+use crate::runtime::{Deadlocks, Runtime};
+use crate::seam::{Parker, Time, Woken};
+use crate::thread::Thread;
+use crate::wait::{Sleep, Waiter};
+
+/// How long a wait for the lock of an ended thread stands before it is told.
+const OWNER_DEAD_GRACE: Duration = Duration::from_secs(1);
+
+/// The host wants the wait to end: a signal handler raised an error, say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interrupt;
+
+/// How a thread of the host goes to sleep.
+pub trait Sleeper {
+    /// Parks, having left whatever the host's threads have to leave first, and comes back.
+    ///
+    /// # Errors
+    /// [`Interrupt`] if the wait has to end now.
+    fn sleep(&mut self, parker: &Parker, deadline: Option<Time>) -> Result<Woken, Interrupt>;
+}
+
+/// Why a wait ended without what it was for.
+#[derive(Clone, Debug)]
+pub enum Halt {
+    /// The time limit has passed.
+    TimedOut,
+    /// The host wanted it.
+    Interrupted,
+    /// It would never have ended: this wait closed a cycle.
+    Deadlock(Box<Verdict>),
+    /// It would never have ended: the holder is dead.
+    Abandoned(Box<Verdict>),
+}
+
+/// The call a thread sleeps in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// Taking a lock or a permit.
+    Acquire,
+    /// Taking a lock back at the end of a condition's wait, where an error would leave the block without its lock: such a
+    /// wait is never ended by an error.
+    Reacquire,
+    /// Waiting for a condition, an event or a barrier.
+    Wait,
+    /// Waiting for the end of a thread.
+    Join,
+    /// The runtime's own wait for the program's threads, after its main function is done.
+    Exit,
+}
+
+impl Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Call::Acquire => "acquire",
+            Call::Reacquire | Call::Wait => "wait",
+            Call::Join | Call::Exit => "join",
+        })
+    }
+}
+
+/// See the module. Made by each blocking call that could not go through at once.
+pub struct Blocked<'a> {
+    pub(crate) runtime: &'a Runtime,
+    pub(crate) me: &'a Thread,
+    sleeper: &'a mut dyn Sleeper,
+    deadline: Option<Time>,
+    call: Call,
+    resource: Arc<dyn Resource>,
+    site: Option<Arc<dyn Site>>,
+    /// What the last look found, and when to look again.
+    pending: Option<(Finding, Time)>,
+    asleep: bool,
+}
+
+#[derive(Debug)]
+enum Finding {
+    Cycle(Vec<Step>),
+    OwnerDead(Step),
+    Stalled(Vec<u64>),
+}
+
+impl<'a> Blocked<'a> {
+    /// `me` is about to wait for `resource`, in `call` at `site`, until `deadline` at most.
+    pub fn new(
+        (runtime, me): (&'a Runtime, &'a Thread),
+        sleeper: &'a mut dyn Sleeper,
+        (call, deadline): (Call, Option<Time>),
+        resource: Arc<dyn Resource>,
+        site: Option<Arc<dyn Site>>,
+    ) -> Self {
+        Blocked { runtime, me, sleeper, deadline, call, resource, site, pending: None, asleep: false }
+    }
+
+    fn publish(&mut self, waiter: &Arc<Waiter>) {
+        let timed = self.deadline.is_some();
+        let record = Record {
+            epoch: self.runtime.next_epoch(),
+            resource: Arc::clone(&self.resource),
+            waiter: Arc::clone(waiter),
+            call: self.call,
+            site: self.site.clone(),
+            since: Time::now(),
+            timed,
+        };
+        *self.me.wait.lock() = Some(record);
+        self.asleep = true;
+        if !timed {
+            self.runtime.fell_asleep();
+        }
+    }
+
+    fn withdraw(&mut self) {
+        if std::mem::take(&mut self.asleep) {
+            // Dropped outside the mutex: it may be the last owner of something of the host's.
+            let record = self.me.wait.lock().take();
+            if self.deadline.is_none() {
+                self.runtime.woke_up();
+            }
+            drop(record);
+        }
+    }
+
+    /// Looks at the graph; returns when to look again.
+    fn look(&mut self) -> Result<Option<Time>, Halt> {
+        if self.deadline.is_some() || self.runtime.policy().deadlocks == Deadlocks::Off {
+            return Ok(None);
+        }
+        match self.pending.take() {
+            Some((finding, due)) if due > Time::now() => self.pending = Some((finding, due)),
+            Some((finding, _)) => self.tell_if_it_stands(finding),
+            None => self.pending = self.find()?,
+        }
+        Ok(self.pending.as_ref().map(|(_, due)| *due))
+    }
+
+    fn find(&mut self) -> Result<Option<(Finding, Time)>, Halt> {
+        let grace = self.runtime.policy().grace;
+        let (steps, end) = self.runtime.walk_from(self.me);
+        let found = match end {
+            End::Cycle if steps.iter().any(|step| step.record.timed) => None,
+            End::Cycle => {
+                self.break_cycle(&steps)?;
+                Some((Finding::Cycle(steps), grace))
+            }
+            End::Dead if steps.len() == 1 => {
+                self.refuse_the_dead(&steps[0])?;
+                steps.into_iter().next().map(|step| (Finding::OwnerDead(step), OWNER_DEAD_GRACE))
+            }
+            End::Dead | End::Open => None,
+        };
+        let found = found.or_else(|| self.runtime.all_asleep().map(|(epochs, grace)| (Finding::Stalled(epochs), grace)));
+        Ok(found.map(|(finding, after)| (finding, Time::now().after(after))))
+    }
+
+    /// Ends this wait with an error if the cycle is one that nothing can dissolve.
+    fn break_cycle(&mut self, steps: &[Step]) -> Result<(), Halt> {
+        let runtime = self.runtime;
+        let firm = |step: &Step| step.hold.owned && step.record.call == Call::Acquire || step.record.call == Call::Join;
+        if runtime.policy().deadlocks != Deadlocks::Raise || !steps.iter().all(firm) || runtime.may_be_left(steps) {
+            return Ok(());
+        }
+        // Described first: that may run code of the host, and no mutex may be held then.
+        let verdict = runtime.describe_cycle(steps, true);
+        let turn = runtime.take_turn();
+        let (again, end) = runtime.walk_from(self.me);
+        let stands = matches!(end, End::Cycle) && same(steps, &again);
+        if stands {
+            // Another thread that finds the same cycle does not see this wait any more.
+            self.withdraw();
+        }
+        drop(turn);
+        drop(again);
+        if !stands {
+            return Ok(());
+        }
+        runtime.tell(&verdict);
+        Err(Halt::Deadlock(Box::new(verdict)))
+    }
+
+    fn refuse_the_dead(&mut self, step: &Step) -> Result<(), Halt> {
+        if !step.hold.strict || self.call != Call::Acquire {
+            return Ok(());
+        }
+        let verdict = self.runtime.describe_owner_dead(step);
+        self.runtime.tell(&verdict);
+        Err(Halt::Abandoned(Box::new(verdict)))
+    }
+
+    #[cold]
+    fn tell_if_it_stands(&mut self, finding: Finding) {
+        let runtime = self.runtime;
+        let verdict = match finding {
+            Finding::Cycle(steps) => {
+                let (again, end) = runtime.walk_from(self.me);
+                (matches!(end, End::Cycle) && same(&steps, &again) && runtime.tell_once(&steps))
+                    .then(|| runtime.describe_cycle(&steps, false))
+            }
+            Finding::OwnerDead(step) => {
+                let (again, end) = runtime.walk_from(self.me);
+                (matches!(end, End::Dead) && same(std::slice::from_ref(&step), &again) && runtime.tell_once(&again))
+                    .then(|| runtime.describe_owner_dead(&step))
+            }
+            Finding::Stalled(epochs) => runtime.describe_stall(&epochs),
+        };
+        if let Some(verdict) = verdict {
+            runtime.tell(&verdict);
+        }
+    }
+}
+
+impl Sleep for Blocked<'_> {
+    type Halt = Halt;
+
+    fn sleep(&mut self, waiter: &Arc<Waiter>) -> Result<(), Halt> {
+        if !self.asleep {
+            self.publish(waiter);
+        }
+        while !waiter.is_notified() {
+            let look_again = self.look()?;
+            let until = [self.deadline, look_again].into_iter().flatten().min();
+            match self.sleeper.sleep(waiter.parker(), until) {
+                Err(Interrupt) => return Err(Halt::Interrupted),
+                Ok(_) if waiter.is_notified() => break,
+                Ok(Woken::TimedOut) if self.deadline.is_some_and(|deadline| deadline <= Time::now()) => {
+                    return Err(Halt::TimedOut);
+                }
+                // Nudged by a thread that ended: what was found before may be different now.
+                Ok(Woken::Unparked) => self.pending = None,
+                Ok(_) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Blocked<'_> {
+    fn drop(&mut self) {
+        self.withdraw();
+    }
+}

@@ -1,0 +1,44 @@
+//! Who owns, who waits; what follows from that.
+//!
+//! The graph is never stored as one. Its edges are where the facts are: a thread knows what it waits for
+//! ([`Record`], written when it goes to sleep), an object knows who holds it ([`Resource::holder`], the lock word). A
+//! thread that goes to sleep follows them from itself: object, holder, what the holder waits for, ... ([`walk`]). Threads
+//! wait for one thing at a time and things with an owner have one, so there is one way to go, and the last thread to
+//! close a cycle finds it whole, because each writes its record before it looks.
+//!
+//! What a walk saw at different moments is true at one moment if a second walk sees the same: records carry a number that
+//! is never used twice (the epoch), and a thread that sleeps neither takes nor gives.
+
+mod blocked;
+mod resource;
+pub mod verdict;
+mod walk;
+
+pub use blocked::{Blocked, Call, Halt, Interrupt, Sleeper};
+pub use resource::{Description, Hold, Resource, Site};
+pub(crate) use walk::{Found, Step, Walk, walk};
+
+use std::sync::Arc;
+
+use crate::seam::Time;
+use crate::wait::Waiter;
+
+/// What a sleeping thread waits for. Written by the thread itself; cleared by it when the wait is over.
+#[derive(Clone, Debug)]
+pub(crate) struct Record {
+    /// Never used twice.
+    pub(crate) epoch: u64,
+    pub(crate) resource: Arc<dyn Resource>,
+    pub(crate) waiter: Arc<Waiter>,
+    pub(crate) call: Call,
+    pub(crate) site: Option<Arc<dyn Site>>,
+    pub(crate) since: Time,
+    pub(crate) timed: bool,
+}
+
+impl Record {
+    /// Whether nothing but another thread can end this wait, and none has yet.
+    pub(crate) fn is_asleep(&self) -> bool {
+        !self.timed && !self.waiter.is_notified()
+    }
+}

@@ -1,0 +1,52 @@
+//! What the graph asks of the things that threads wait for.
+
+use std::fmt::Debug;
+
+use super::verdict::Place;
+
+/// Something that threads wait for.
+pub trait Resource: Send + Sync + Debug {
+    /// Who holds it now, if it is a thing that is held by one thread. Called from any thread at any moment: reads words,
+    /// takes no lock and runs no code of the program.
+    fn holder(&self) -> Option<Hold>;
+
+    /// What a person should read about it. Called only for a report, by a thread that may run code of the host.
+    fn describe(&self) -> Description;
+}
+
+/// A thread's hold on an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// The holder.
+    pub serial: u64,
+    /// Whether only the holder can end it: a re-entrant lock, a lock taken by `with`, a thread's own life. A hold that is
+    /// not owned may be ended by anybody, so a cycle through it need not be for ever.
+    pub owned: bool,
+    /// Whether it is an error to wait for it once the holder has ended.
+    pub strict: bool,
+}
+
+/// What a person should read about an object.
+#[derive(Clone, Debug, Default)]
+pub struct Description {
+    /// `Lock`, `Thread`, ...
+    pub kind: String,
+    /// `Account.lock#2`.
+    pub name: String,
+    /// Where it was made.
+    pub made_at: Option<Place>,
+    /// Where the present holder took it.
+    pub taken_at: Option<Place>,
+}
+
+/// A place in the program, remembered cheaply and made readable on demand.
+pub trait Site: Send + Sync + Debug {
+    /// The place. Called only for a report, by a thread that may run code of the host.
+    fn place(&self) -> Option<Place>;
+}
+
+impl Site for std::panic::Location<'static> {
+    fn place(&self) -> Option<Place> {
+        Some(Place { file: self.file().to_owned(), line: self.line(), end_line: self.line(), ..Place::default() })
+    }
+}

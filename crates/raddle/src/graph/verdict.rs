@@ -1,0 +1,226 @@
+//! What the runtime has found out, as plain data: who, what, held by whom, since when, where.
+//!
+//! A verdict owns everything in it, so it may be kept, sent to another thread or rendered long after the threads are
+//! gone. It is built only when somebody is going to read it; nothing here is touched on a hot path. Rendering lives in
+//! the crate `raddle-report`.
+
+use std::time::Duration;
+
+/// A place in a source file.
+///
+/// Lines count from 1, columns are byte offsets into the line and count from 0, as in Python's `co_positions()`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The file as the program knows it; may be no real file, such as `<string>`.
+    pub file: String,
+    /// First line of the expression.
+    pub line: u32,
+    /// Last line of the expression.
+    pub end_line: u32,
+    /// Where the expression starts and ends, if that is known: start in `line`, end in `end_line`.
+    pub columns: Option<(u32, u32)>,
+    /// The function or method around it, such as `Account.transfer`; empty if unknown.
+    pub function: String,
+    /// The lines `line..=end_line` where they cannot be read from `file`.
+    pub source: Option<String>,
+}
+
+/// How a thread came into the runtime.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ThreadKind {
+    /// The thread that the process began with.
+    Main,
+    /// A thread that the process waits for at its end.
+    Regular,
+    /// A thread that the process does not wait for.
+    Daemon,
+    /// A thread that something else started and that called in.
+    Foreign,
+}
+
+/// One thread, as far as a reader of a report needs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ThreadInfo {
+    /// Never reused, unlike the identifiers of the operating system.
+    pub serial: u64,
+    /// The name that the program gave it.
+    pub name: String,
+    /// How it came into the runtime.
+    pub kind: ThreadKind,
+    /// The name of the thread that started it.
+    pub started_by: Option<String>,
+    /// Where it was started.
+    pub started_at: Option<Place>,
+}
+
+/// How a thread ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Its function returned.
+    Finished,
+    /// An error left its function; one line that names it.
+    Failed(String),
+}
+
+/// Who holds an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// The holding thread.
+    pub thread: ThreadInfo,
+    /// Where it took the object.
+    pub taken_at: Option<Place>,
+    /// Set if the thread has ended without giving the object back, and how it ended.
+    pub ended: Option<Ending>,
+}
+
+/// Something that threads wait for: a lock, a semaphore, the end of a thread.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectInfo {
+    /// What it is: `Lock`, `RLock`, `Thread`, ...
+    pub kind: String,
+    /// How a person would call it: `Account.lock#2`, or the name of the thread that is waited for.
+    pub name: String,
+    /// Where it was made.
+    pub made_at: Option<Place>,
+    /// Who has it now.
+    pub holder: Option<Holder>,
+}
+
+/// A thread that sleeps until it gets something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wait {
+    /// Who waits.
+    pub thread: ThreadInfo,
+    /// For what.
+    pub object: ObjectInfo,
+    /// In which call: `acquire`, `wait`, `join`, ...
+    pub call: String,
+    /// Where the call stands.
+    pub at: Option<Place>,
+    /// For how long it has waited so far.
+    pub since: Duration,
+    /// Whether the call gives up by itself.
+    pub timed: bool,
+}
+
+/// Threads that wait for each other: each waits for something that the next one holds, the last for the first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cycle {
+    /// At least one; the thread whose wait closed the cycle comes last.
+    pub waits: Vec<Wait>,
+}
+
+/// A stable name for a kind of verdict, such as `RD001`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Code {
+    /// `RD001`: threads wait for each other.
+    Deadlock,
+    /// `RD002`: every thread sleeps and nothing can wake one.
+    Stalled,
+    /// `RD003`: a thread died of an error that nobody handled.
+    Died,
+    /// `RD004`: a thread waits for a lock whose holder has ended.
+    OwnerDead,
+    /// `RD005`: threads keep the program alive after its main thread is done.
+    KeepsAlive,
+    /// `RD007`: who has waited longest for what.
+    LongestWaits,
+}
+
+/// Why `RD005` was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Ctrl-C while the program waited for its threads at its end.
+    Interrupt,
+    /// SIGTERM, likewise.
+    Terminate,
+    /// SIGQUIT, likewise.
+    Quit,
+    /// All that are left have slept without a time limit since main returned, for two seconds at least.
+    Asleep,
+}
+
+/// A finding, with everyone and everything involved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// `RD001`.
+    Deadlock {
+        /// Who waits for whom.
+        cycle: Cycle,
+        /// Whether the last thread of the cycle got an error instead of waiting on.
+        raised: bool,
+    },
+    /// `RD002`.
+    Stalled {
+        /// Every thread of the program, with what it waits for.
+        waits: Vec<Wait>,
+    },
+    /// `RD003`.
+    Died {
+        /// The thread that died.
+        thread: ThreadInfo,
+        /// The last line of its traceback: `ValueError: no such account`.
+        error: String,
+        /// Where the error was raised.
+        at: Option<Place>,
+        /// Those who wait in `join` for it.
+        joiners: Vec<Wait>,
+    },
+    /// `RD004`: the object's holder says who ended, and how.
+    OwnerDead {
+        /// Who waits for the object of the ended thread.
+        wait: Wait,
+    },
+    /// `RD005`.
+    KeepsAlive {
+        /// Why it is told now.
+        cause: Cause,
+        /// The threads that the process still waits for, with what each waits for; `None`: it is running.
+        threads: Vec<(ThreadInfo, Option<Wait>)>,
+    },
+    /// `RD007`.
+    LongestWaits {
+        /// Longest first.
+        waits: Vec<Wait>,
+        /// Threads that are not waiting for anything that raddle knows.
+        running: Vec<ThreadInfo>,
+    },
+}
+
+impl Code {
+    /// All codes, in order.
+    pub const ALL: [Code; 6] = [
+        Code::Deadlock,
+        Code::Stalled,
+        Code::Died,
+        Code::OwnerDead,
+        Code::KeepsAlive,
+        Code::LongestWaits,
+    ];
+
+    /// The stable name: `RD001`.
+    pub fn id(self) -> &'static str {
+        match self {
+            Code::Deadlock => "RD001",
+            Code::Stalled => "RD002",
+            Code::Died => "RD003",
+            Code::OwnerDead => "RD004",
+            Code::KeepsAlive => "RD005",
+            Code::LongestWaits => "RD007",
+        }
+    }
+}
+
+impl Verdict {
+    /// Which kind of verdict this is.
+    pub fn code(&self) -> Code {
+        match self {
+            Verdict::Deadlock { .. } => Code::Deadlock,
+            Verdict::Stalled { .. } => Code::Stalled,
+            Verdict::Died { .. } => Code::Died,
+            Verdict::OwnerDead { .. } => Code::OwnerDead,
+            Verdict::KeepsAlive { .. } => Code::KeepsAlive,
+            Verdict::LongestWaits { .. } => Code::LongestWaits,
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! Points in time, in nanoseconds of the monotonic clock.
+
+use std::time::Duration;
+
+/// A point on the monotonic clock.
+///
+/// Plain nanoseconds, unlike `std::time::Instant`, because the operating system is handed them as an absolute deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Time(pub(crate) u64);
+
+impl Time {
+    /// The present moment.
+    pub fn now() -> Time {
+        Time(super::os::monotonic())
+    }
+
+    /// The moment `duration` later; the last moment there is if that is too far away.
+    pub fn after(self, duration: Duration) -> Time {
+        let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        Time(self.0.saturating_add(nanos))
+    }
+
+    /// How long ago this moment is; zero if it is still to come.
+    pub fn elapsed(self) -> Duration {
+        Duration::from_nanos(Time::now().0.saturating_sub(self.0))
+    }
+}

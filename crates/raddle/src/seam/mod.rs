@@ -1,0 +1,31 @@
+//! The only room that parks, reads a clock, names an atomic or asks the operating system.
+//!
+//! Everything above is written against the few names below, so that the same code runs for real (`os/linux.rs`, or
+//! `os/portable.rs` elsewhere) and inside loom's model checker (`os/model.rs`, with `--cfg loom`).
+//!
+//! The rules every world keeps:
+//!
+//! - [`Parker`] belongs to one thread; only that thread parks on it, anybody may unpark. An unpark that comes before the
+//!   park is kept (one token), and a park may return without a reason: callers look again at what they wait for.
+//! - [`Mutex`] is for a few instructions that neither block nor call out. Its content must be a value that may be thrown
+//!   away in the child of a fork: a lock taken there for the first time finds the content reset to `Default`, because
+//!   the threads that it spoke of are not in the child and one of them may have been cut off in the middle of a change.
+
+#[cfg_attr(loom, path = "os/model.rs")]
+#[cfg_attr(all(not(loom), target_os = "linux"), path = "os/linux.rs")]
+#[cfg_attr(all(not(loom), not(target_os = "linux")), path = "os/portable.rs")]
+mod os;
+
+mod clock;
+mod fork;
+
+#[cfg(not(loom))]
+pub(crate) use std::sync::atomic;
+
+#[cfg(loom)]
+pub(crate) use loom::sync::atomic;
+
+pub use clock::Time;
+pub use fork::{after_fork_in_child, fork_generation};
+pub(crate) use os::{Guard, Mutex};
+pub use os::{Parker, Woken, os_threads};

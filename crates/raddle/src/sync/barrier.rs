@@ -1,0 +1,173 @@
+//! A place where a fixed number of threads meet.
+//!
+//! CPython's barrier is one counter that fills and drains, and those who come while it drains have to wait for that. Here
+//! each meeting is a [`Round`] of its own: the last to arrive opens it and puts the next one in its place, so nobody has to
+//! wait for the slow ones of the round before.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use crate::graph::{Blocked, Halt};
+use crate::seam::Mutex;
+use crate::thread::Thread;
+use crate::wait::{Queue, Waiter};
+
+const FILLING: u8 = 0;
+const OPEN: u8 = 1;
+const BROKEN: u8 = 2;
+
+/// One meeting.
+#[derive(Debug, Default)]
+struct Round {
+    /// FILLING, then OPEN or BROKEN for ever.
+    state: AtomicU8,
+    queue: Queue,
+}
+
+impl Round {
+    fn end(&self, state: u8) {
+        let ended = self.state.compare_exchange(FILLING, state, Ordering::SeqCst, Ordering::SeqCst);
+        if ended.is_ok() {
+            self.queue.wake(usize::MAX);
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Inside {
+    arrived: usize,
+    broken: bool,
+    round: Arc<Round>,
+}
+
+/// A barrier without a runtime.
+#[derive(Debug, Default)]
+pub struct RawBarrier {
+    inside: Mutex<Inside>,
+}
+
+/// The barrier is broken.
+#[derive(Clone, Debug)]
+pub struct Broken;
+
+/// A thread's part in a round.
+#[derive(Debug)]
+pub struct Arrival {
+    /// How many were there before: 0 for the first.
+    pub index: usize,
+    /// Whether this was the last one: it must call [`RawBarrier::open`] (or [`RawBarrier::abort`]).
+    pub last: bool,
+    round: Arc<Round>,
+    waiter: Option<Arc<Waiter>>,
+}
+
+/// Why a wait at a barrier failed.
+#[derive(Clone, Debug)]
+pub enum Failure {
+    /// The barrier is broken: by an abort, a reset, a time-out of another thread or of this one.
+    Broken,
+    /// The wait was ended for a reason of its own. The barrier is broken now.
+    Halted(Halt),
+}
+
+impl RawBarrier {
+    /// Arrives, as one of `parties`.
+    ///
+    /// # Errors
+    /// [`Broken`] if the barrier is.
+    pub fn arrive(&self, parties: usize, me: &Thread) -> Result<Arrival, Broken> {
+        let mut inside = self.inside.lock();
+        if inside.broken {
+            return Err(Broken);
+        }
+        let (index, round) = (inside.arrived, Arc::clone(&inside.round));
+        let last = index + 1 >= parties;
+        if last {
+            inside.arrived = 0;
+            inside.round = Arc::default();
+        } else {
+            inside.arrived += 1;
+        }
+        drop(inside);
+        let waiter = (!last).then(|| round.queue.enlist(me.parker()));
+        Ok(Arrival { index, last, round, waiter })
+    }
+
+    /// The last one lets the others of its round go.
+    pub fn open(&self, arrival: &Arrival) {
+        arrival.round.end(OPEN);
+    }
+
+    /// Those who came before the last wait for it.
+    ///
+    /// # Errors
+    /// That the barrier broke meanwhile; also by the end of this wait, whatever its reason.
+    pub fn wait(&self, arrival: &Arrival, blocked: &mut Blocked<'_>) -> Result<(), Failure> {
+        let Some(waiter) = &arrival.waiter else { return Ok(()) };
+        let round = &arrival.round;
+        let mut slept = Ok(());
+        if round.state.load(Ordering::SeqCst) == FILLING {
+            slept = round.queue.sleep(waiter, blocked);
+        } else {
+            round.queue.leave(waiter);
+        }
+        match (round.state.load(Ordering::SeqCst), slept) {
+            (OPEN, _) => Ok(()),
+            (_, Err(Halt::TimedOut)) => {
+                self.abort_round(round);
+                Err(Failure::Broken)
+            }
+            (_, Err(halt)) => {
+                self.abort_round(round);
+                Err(Failure::Halted(halt))
+            }
+            (_, Ok(())) => Err(Failure::Broken),
+        }
+    }
+
+    fn abort_round(&self, round: &Arc<Round>) {
+        let mut inside = self.inside.lock();
+        let present = Arc::ptr_eq(&inside.round, round);
+        if present && round.state.load(Ordering::SeqCst) == FILLING {
+            inside.broken = true;
+        }
+        drop(inside);
+        round.end(BROKEN);
+    }
+
+    /// The last one breaks its own round, because what it had to do before opening it failed.
+    pub fn fail(&self, arrival: &Arrival) {
+        arrival.round.end(BROKEN);
+        self.abort();
+    }
+
+    /// Breaks the barrier for those who wait and for those who come.
+    pub fn abort(&self) {
+        let mut inside = self.inside.lock();
+        inside.broken = true;
+        let round = Arc::clone(&inside.round);
+        drop(inside);
+        round.end(BROKEN);
+    }
+
+    /// Makes it a new barrier; those who wait find it broken.
+    pub fn reset(&self) {
+        let mut inside = self.inside.lock();
+        let round = std::mem::take(&mut inside.round);
+        inside.arrived = 0;
+        inside.broken = false;
+        drop(inside);
+        round.end(BROKEN);
+    }
+
+    /// How many wait in the present round.
+    pub fn waiting(&self) -> usize {
+        let inside = self.inside.lock();
+        if inside.broken { 0 } else { inside.arrived }
+    }
+
+    /// Whether it is broken.
+    pub fn is_broken(&self) -> bool {
+        self.inside.lock().broken
+    }
+}

@@ -1,0 +1,168 @@
+//! What the runtime knows of a thread: a number that is never used again, who started it and where, what it waits for
+//! now, how it ended.
+//!
+//! ```text
+//! Starting --bind--> Running --its thread-local destructors have run--> Ended
+//!     `--the system refused--> removed from the registry
+//! ```
+//!
+//! A thread is Running until the last of its thread-local destructors: locks it takes there are its own, and nobody may
+//! be told before that it is gone. So the end is itself a thread-local destructor ([`current`]).
+
+pub(crate) mod current;
+mod join;
+mod registry;
+
+
+pub use current::{bind, current, serial};
+
+pub(crate) use registry::Registry;
+
+use std::fmt;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+
+use crate::graph::verdict::{Ending, ThreadInfo, ThreadKind};
+use crate::graph::{Record, Site};
+use crate::seam::{Mutex, Parker};
+use crate::wait::Queue;
+
+/// Where a thread is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum State {
+    /// Registered by the thread that starts it; no code of its own has run.
+    Starting,
+    /// Between its first and its last instruction.
+    Running,
+    /// Nothing of it runs any more.
+    Ended,
+}
+
+/// Who started a thread, and where.
+#[derive(Debug)]
+pub struct Origin {
+    /// The starter's name at that moment.
+    pub starter: Arc<str>,
+    /// The call that started it.
+    pub site: Option<Arc<dyn Site>>,
+}
+
+/// One thread.
+pub struct Thread {
+    serial: u64,
+    kind: AtomicU8,
+    state: AtomicU8,
+    /// The host's own number for the thread, such as `threading.get_ident()`; 0 until it runs.
+    ident: AtomicU64,
+    name: RwLock<Arc<str>>,
+    origin: Option<Origin>,
+    error: OnceLock<String>,
+    parker: Arc<Parker>,
+    /// What it sleeps for. Written by the thread itself, cloned by anybody.
+    pub(crate) wait: Mutex<Option<Record>>,
+    /// Those who wait for its end.
+    pub(crate) joiners: Queue,
+}
+
+const KINDS: [ThreadKind; 4] = [ThreadKind::Main, ThreadKind::Regular, ThreadKind::Daemon, ThreadKind::Foreign];
+
+static LAST_SERIAL: AtomicU64 = AtomicU64::new(0);
+
+impl Thread {
+    pub(crate) fn new(name: &str, kind: ThreadKind, origin: Option<Origin>) -> Arc<Thread> {
+        Arc::new(Thread {
+            serial: LAST_SERIAL.fetch_add(1, Ordering::Relaxed) + 1,
+            kind: AtomicU8::new(kind as u8),
+            state: AtomicU8::new(State::Starting as u8),
+            ident: AtomicU64::new(0),
+            name: RwLock::new(name.into()),
+            origin,
+            error: OnceLock::new(),
+            parker: Arc::default(),
+            wait: Mutex::default(),
+            joiners: Queue::default(),
+        })
+    }
+
+    /// The number of the thread; never used twice in a process.
+    pub fn serial(&self) -> u64 {
+        self.serial
+    }
+
+    /// Its name, for people.
+    pub fn name(&self) -> Arc<str> {
+        self.name.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Gives it another name.
+    pub fn rename(&self, name: &str) {
+        *self.name.write().unwrap_or_else(PoisonError::into_inner) = name.into();
+    }
+
+    /// How it came into the runtime.
+    pub fn kind(&self) -> ThreadKind {
+        KINDS[usize::from(self.kind.load(Ordering::Relaxed)) % KINDS.len()]
+    }
+
+    /// Makes it another kind, as when the thread that forked becomes the child's main thread.
+    pub fn set_kind(&self, kind: ThreadKind) {
+        self.kind.store(kind as u8, Ordering::Relaxed);
+    }
+
+    /// Where it is in its life.
+    pub fn state(&self) -> State {
+        match self.state.load(Ordering::Acquire) {
+            0 => State::Starting,
+            1 => State::Running,
+            _ => State::Ended,
+        }
+    }
+
+    pub(crate) fn set_state(&self, state: State) {
+        self.state.store(state as u8, Ordering::Release);
+    }
+
+    /// The host's own number for it; 0 before it runs.
+    pub fn ident(&self) -> u64 {
+        self.ident.load(Ordering::Relaxed)
+    }
+
+    /// Notes the host's own number for it.
+    pub fn set_ident(&self, ident: u64) {
+        self.ident.store(ident, Ordering::Relaxed);
+    }
+
+    /// Notes that an error left its function; `error` is one line. Only the first counts.
+    pub fn set_error(&self, error: String) {
+        let _ = self.error.set(error);
+    }
+
+    /// How it ended, or would if it ended now.
+    pub fn ending(&self) -> Ending {
+        self.error.get().map_or(Ending::Finished, |error| Ending::Failed(error.clone()))
+    }
+
+    /// The bed it sleeps in.
+    pub fn parker(&self) -> &Arc<Parker> {
+        &self.parker
+    }
+
+    /// What a reader of a report needs. May run code of the host.
+    pub fn info(&self) -> ThreadInfo {
+        let origin = self.origin.as_ref();
+        ThreadInfo {
+            serial: self.serial,
+            name: self.name().to_string(),
+            kind: self.kind(),
+            started_by: origin.map(|origin| origin.starter.to_string()),
+            started_at: origin.and_then(|origin| origin.site.as_ref()?.place()),
+        }
+    }
+}
+
+impl fmt::Debug for Thread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Thread").field("serial", &self.serial).field("name", &self.name()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,290 @@
+//! A word of state that threads take from and give back to, with a queue for those who cannot take now: locks (the word
+//! holds the owner's serial) and semaphores (the word holds a count).
+//!
+//! # The word
+//!
+//! The upper 60 bits are the kind's own ([`Permits`]), the lower four are flags:
+//!
+//! | bit | set by | meaning |
+//! |---|---|---|
+//! | WAITERS | enlisting, under the mutex | the queue is not empty: whoever gives has to look |
+//! | WOKEN | popping, under the mutex | a woken waiter is under way: whoever gives need not wake another |
+//! | STARVED | a waiter that lost too often | takers that were not woken queue up, even if the gate is free |
+//! | MARK | the owner, with its take | the kind's own remark on the present hold; cleared by the give |
+//!
+//! The first three change under the queue's mutex only; the kind's bits and MARK change by compare-exchange anywhere. The
+//! word changes as a whole, so a giver that saw WOKEN is always before the woken waiter's own look at the word.
+//!
+//! In the child of a fork the waiters are gone but their flags may be set. The first one to need the queue there finds it
+//! reset and clears them; until then nobody waits, so nobody misses a wake.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use super::queue::{Line, Waiter, remove};
+use super::Sleep;
+use crate::seam::atomic::{AtomicPtr, AtomicU64, Ordering};
+use crate::seam::{Mutex, Parker};
+
+const WAITERS: u64 = 1;
+const WOKEN: u64 = 2;
+const STARVED: u64 = 4;
+const QUEUE_FLAGS: u64 = WAITERS | WOKEN | STARVED;
+
+/// The kind's own remark on a hold, see the table above.
+pub(crate) const MARK: u64 = 8;
+
+/// How far the kind's bits are shifted.
+pub(crate) const SHIFT: u32 = 4;
+
+/// How many races a woken waiter loses before the others have to queue behind it. Measured under the interpreter's lock
+/// with `benches/contended`: below 2 every hold costs a switch, above 8 the shares of the threads drift apart.
+pub(crate) const PATIENCE: u32 = 4;
+
+/// What the word's upper bits mean.
+pub(crate) trait Permits {
+    /// Whether one can be taken.
+    fn free(word: u64) -> bool;
+    /// The word after a take. `token` is the taker's, of the form that the kind defines. Flags stay.
+    fn taken(word: u64, token: u64) -> u64;
+    /// The word after `amount` are given back. Flags stay, but for MARK.
+    fn given(word: u64, amount: u64) -> u64;
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Gate<K> {
+    word: AtomicU64,
+    /// Made by the first thread that has to wait, so that the object stays small; freed with the gate.
+    line: AtomicPtr<Mutex<Line>>,
+    kind: PhantomData<K>,
+}
+
+impl<K: Permits> Gate<K> {
+    pub(crate) fn new(permits: u64) -> Self {
+        Gate {
+            word: AtomicU64::new(permits << SHIFT),
+            line: AtomicPtr::new(std::ptr::null_mut()),
+            kind: PhantomData,
+        }
+    }
+
+    /// The word as it is now.
+    #[inline]
+    pub(crate) fn word(&self) -> u64 {
+        self.word.load(Ordering::Relaxed)
+    }
+
+    /// Takes, if that can be done at once.
+    #[inline]
+    pub(crate) fn try_take(&self, token: u64) -> bool {
+        let mut word = self.word.load(Ordering::Relaxed);
+        while K::free(word) && word & STARVED == 0 {
+            match self.word.compare_exchange_weak(word, K::taken(word, token), Ordering::Acquire, Ordering::Relaxed) {
+                Ok(_) => return true,
+                Err(now) => word = now,
+            }
+        }
+        false
+    }
+
+    /// Takes, and sleeps until that can be done.
+    ///
+    /// # Errors
+    /// What `sleep` says.
+    #[cold]
+    pub(crate) fn take<S: Sleep>(&self, token: u64, parker: &Arc<Parker>, sleep: &mut S) -> Result<(), S::Halt> {
+        let waiter = Waiter::new(parker);
+        let mut losses = 0;
+        while !self.take_or_enlist(token, &waiter, losses) {
+            if let Err(halt) = sleep.sleep(&waiter) {
+                self.leave(&waiter, losses);
+                return Err(halt);
+            }
+            losses += 1;
+        }
+        Ok(())
+    }
+
+    /// Gives `amount` back, and wakes a waiter if there is one and none is under way. `held` says whether the word is
+    /// such that it can be given back; if not, nothing happens and the word is returned as the error.
+    #[inline]
+    pub(crate) fn give_if(&self, amount: u64, held: impl Fn(u64) -> bool) -> Result<(), u64> {
+        let mut word = self.word.load(Ordering::Relaxed);
+        loop {
+            if !held(word) {
+                return Err(word);
+            }
+            if word & (WAITERS | WOKEN) == WAITERS {
+                return self.give_and_wake(amount, held);
+            }
+            let given = K::given(word, amount);
+            match self.word.compare_exchange_weak(word, given, Ordering::Release, Ordering::Relaxed) {
+                Ok(_) => return Ok(()),
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    #[cold]
+    fn give_and_wake(&self, amount: u64, held: impl Fn(u64) -> bool) -> Result<(), u64> {
+        let mut line = self.line().lock();
+        if line.inherited {
+            self.change(|word| word & !QUEUE_FLAGS);
+        }
+        // Another giver may have woken somebody since we looked.
+        let (mut refused, mut waking) = (None, false);
+        self.change(|word| {
+            refused = (!held(word)).then_some(word);
+            waking = refused.is_none() && word & (WAITERS | WOKEN) == WAITERS;
+            match (refused, waking) {
+                (Some(_), _) => word,
+                (None, true) => Self::waking(K::given(word, amount), &line),
+                (None, false) => K::given(word, amount),
+            }
+        });
+        let woken = if waking { line.pop_front().inspect(|waiter| waiter.mark()) } else { None };
+        drop(line);
+        wake(woken);
+        refused.map_or(Ok(()), Err)
+    }
+
+    /// The word with the flags that go with waking the first of `line`.
+    fn waking(word: u64, line: &Line) -> u64 {
+        match line.len() {
+            0 => word & !(WAITERS | WOKEN),
+            1 => word & !WAITERS | WOKEN,
+            _ => word | WAITERS | WOKEN,
+        }
+    }
+
+    /// One look at the word by a waiter that is not queued: true if it took, false if it is queued now.
+    fn take_or_enlist(&self, token: u64, waiter: &Arc<Waiter>, losses: u32) -> bool {
+        let mut line = self.line().lock();
+        if line.inherited {
+            self.change(|word| word & !QUEUE_FLAGS);
+        }
+        let (was_woken, starving) = (losses > 0, losses >= PATIENCE);
+        let mut took = false;
+        let now = self.change(|word| {
+            let mine = if was_woken { word & !WOKEN } else { word };
+            took = K::free(word) && (word & STARVED == 0 || starving);
+            match (took, starving) {
+                (true, true) => K::taken(mine, token) & !STARVED,
+                (true, false) => K::taken(mine, token),
+                (false, true) => mine | WAITERS | STARVED,
+                (false, false) => mine | WAITERS,
+            }
+        });
+        if !took {
+            waiter.rearm();
+            if was_woken { line.push_front(Arc::clone(waiter)) } else { line.push_back(Arc::clone(waiter)) }
+            return false;
+        }
+        // More than one may have been given back at once, and only one waiter is woken for that.
+        if K::free(now) && now & WOKEN == 0 {
+            self.wake_next(line);
+        }
+        true
+    }
+
+    /// A waiter goes away without having taken.
+    fn leave(&self, waiter: &Arc<Waiter>, losses: u32) {
+        let mut line = self.line().lock();
+        let queued = remove(&mut line, waiter);
+        let keep = if losses >= PATIENCE { !STARVED } else { !0 };
+        let word = self.change(|word| {
+            let word = if queued { word } else { word & !WOKEN };
+            let word = if line.is_empty() { word & !WAITERS } else { word };
+            word & keep
+        });
+        // It was popped, so the wake was meant for somebody who takes: pass it on.
+        if !queued && K::free(word) {
+            self.wake_next(line);
+        }
+    }
+
+    fn wake_next(&self, mut line: crate::seam::Guard<'_, Line>) {
+        self.change(|word| Self::waking(word, &line));
+        let woken = line.pop_front().inspect(|waiter| waiter.mark());
+        drop(line);
+        wake(woken);
+    }
+
+    /// Replaces the word by what `next` makes of it; returns the new one.
+    fn change(&self, mut next: impl FnMut(u64) -> u64) -> u64 {
+        let mut word = self.word.load(Ordering::Relaxed);
+        loop {
+            let new = next(word);
+            match self.word.compare_exchange_weak(word, new, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) => return new,
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// Sets the kind's bits, as after a fork or a pickle: nobody may be waiting.
+    pub(crate) fn reset(&self, permits: u64) {
+        self.word.store(permits << SHIFT, Ordering::Release);
+    }
+
+    #[cold]
+    fn line(&self) -> &Mutex<Line> {
+        let mut line = self.line.load(Ordering::Acquire);
+        if line.is_null() {
+            let fresh = Box::into_raw(Box::<Mutex<Line>>::default());
+            match self.line.compare_exchange(line, fresh, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => line = fresh,
+                Err(theirs) => {
+                    // SAFETY: `fresh` came from `Box::into_raw` above and was not published.
+                    drop(unsafe { Box::from_raw(fresh) });
+                    line = theirs;
+                }
+            }
+        }
+        // SAFETY: not null, and freed only by `drop`, which has `&mut self`: no reference made here outlives it.
+        unsafe { &*line }
+    }
+}
+
+fn wake(waiter: Option<Arc<Waiter>>) {
+    if let Some(waiter) = waiter {
+        waiter.parker().unpark();
+    }
+}
+
+impl<K> Drop for Gate<K> {
+    fn drop(&mut self) {
+        let line = self.line.load(Ordering::Acquire);
+        if !line.is_null() {
+            // SAFETY: it came from `Box::into_raw` in `line`, and `&mut self` says that nobody uses it any more.
+            drop(unsafe { Box::from_raw(line) });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sync::lock::Owned;
+
+    /// A sleeper that never sleeps: every wait is over at once.
+    struct Impatient;
+
+    impl Sleep for Impatient {
+        type Halt = ();
+        fn sleep(&mut self, _: &Arc<Waiter>) -> Result<(), ()> {
+            Err(())
+        }
+    }
+
+    #[test]
+    fn a_waiter_that_gives_up_leaves_no_flag_behind() {
+        let gate = Gate::<Owned>::new(0);
+        assert!(gate.try_take(1 << SHIFT));
+        assert!(gate.take(2 << SHIFT, &Arc::default(), &mut Impatient).is_err());
+        assert_eq!(gate.word(), 1 << SHIFT);
+        gate.give_if(1, |_| true).unwrap();
+        assert_eq!(gate.word(), 0);
+    }
+}

@@ -1,0 +1,95 @@
+//! Threads that sleep, first come, first woken.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::Sleep;
+use crate::seam::atomic::{AtomicBool, Ordering};
+use crate::seam::{Mutex, Parker};
+
+/// One thread's place in one queue. Made for one wait and shared with whoever wakes it.
+#[derive(Debug)]
+pub(crate) struct Waiter {
+    /// Set by the thread that popped this from its queue, under the queue's mutex; read by the owner.
+    notified: AtomicBool,
+    parker: Arc<Parker>,
+}
+
+impl Waiter {
+    pub(crate) fn new(parker: &Arc<Parker>) -> Arc<Waiter> {
+        Arc::new(Waiter { notified: AtomicBool::new(false), parker: Arc::clone(parker) })
+    }
+
+    pub(crate) fn is_notified(&self) -> bool {
+        self.notified.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn parker(&self) -> &Parker {
+        &self.parker
+    }
+
+    /// Makes the waiter ready to be queued once more. Only for its owner, under the queue's mutex, while not queued.
+    pub(super) fn rearm(&self) {
+        self.notified.store(false, Ordering::Relaxed);
+    }
+
+    pub(super) fn mark(&self) {
+        self.notified.store(true, Ordering::Release);
+    }
+}
+
+pub(super) type Line = VecDeque<Arc<Waiter>>;
+
+pub(super) fn remove(line: &mut Line, waiter: &Arc<Waiter>) -> bool {
+    let place = line.iter().position(|other| Arc::ptr_eq(other, waiter));
+    place.map(|place| line.remove(place)).is_some()
+}
+
+/// A queue whose waiters are woken by an event, not by a state word: conditions, events, barriers, ends of threads.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    line: Mutex<Line>,
+}
+
+impl Queue {
+    /// Takes a place at the end.
+    pub(crate) fn enlist(&self, parker: &Arc<Parker>) -> Arc<Waiter> {
+        let waiter = Waiter::new(parker);
+        self.line.lock().push_back(Arc::clone(&waiter));
+        waiter
+    }
+
+    /// Sleeps in the place taken before. On an error the place is given back.
+    ///
+    /// # Errors
+    /// What `sleep` says, unless a notification came first.
+    pub(crate) fn sleep<S: Sleep>(&self, waiter: &Arc<Waiter>, sleep: &mut S) -> Result<(), S::Halt> {
+        match sleep.sleep(waiter) {
+            Err(halt) if self.leave(waiter) => Err(halt),
+            _ => Ok(()),
+        }
+    }
+
+    /// Gives a place back; false if the waiter had been notified already.
+    pub(crate) fn leave(&self, waiter: &Arc<Waiter>) -> bool {
+        remove(&mut self.line.lock(), waiter)
+    }
+
+    /// Wakes up to `most` threads; returns how many.
+    pub(crate) fn wake(&self, most: usize) -> usize {
+        let woken: Vec<_> = {
+            let mut line = self.line.lock();
+            let count = most.min(line.len());
+            line.drain(..count).inspect(|waiter| waiter.mark()).collect()
+        };
+        for waiter in &woken {
+            waiter.parker.unpark();
+        }
+        woken.len()
+    }
+
+    /// How many threads are in the queue.
+    pub(crate) fn len(&self) -> usize {
+        self.line.lock().len()
+    }
+}

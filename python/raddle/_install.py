@@ -1,0 +1,101 @@
+"""Puts raddle in place of the standard library, and back."""
+
+import sys
+import threading as real
+
+from . import _raddle
+from . import threading as mine
+
+# What is put into the real module. Private names of classes are there because programs and libraries use them.
+NAMES = ("Lock", "Condition", "Semaphore", "BoundedSemaphore", "Event", "Barrier", "Thread", "Timer", "RLock", "_RLock")
+NAMES += ("_CRLock", "_PyRLock")
+
+# Modules whose own names for the interpreter's primitives stay: they are the ground that `threading` stands on.
+LEFT_ALONE = {"_thread", "threading", "importlib._bootstrap", "_frozen_importlib", "_frozen_importlib_external"}
+
+
+class Installed:
+    """What `install` has done; undone by `undo()` or at the end of a `with` block."""
+
+    def __init__(self, undo: "list[tuple[object, str, object]]", threads: "Rebased") -> None:
+        self._undo = undo
+        self._threads = threads
+
+    def undo(self) -> None:
+        """Put the standard library's objects back. Objects that were made meanwhile go on working."""
+        while self._undo:
+            holder, name, value = self._undo.pop()
+            setattr(holder, name, value)
+        self._threads.undo()
+
+    def __enter__(self) -> "Installed":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.undo()
+
+
+class Rebased:
+    """Makes the threads and subclasses of `threading.Thread` that exist already raddle's, and back."""
+
+    def __init__(self) -> None:
+        ours = (mine.Thread,)
+        self.classes = [cls for cls in real.Thread.__subclasses__() if cls not in ours and cls is not real.Timer]
+        self.threads = [thread for thread in list(real._dangling) if type(thread) is real.Thread]
+        for cls in self.classes:
+            cls.__bases__ = tuple(mine.Thread if base is real.Thread else base for base in cls.__bases__)
+        for thread in self.threads:
+            thread.__class__ = mine.Thread
+
+    def undo(self) -> None:
+        for cls in self.classes:
+            if cls not in (real._MainThread, real._DummyThread):
+                cls.__bases__ = tuple(real.Thread if base is mine.Thread else base for base in cls.__bases__)
+        for thread in self.threads:
+            if thread.__class__ is mine.Thread:
+                thread.__class__ = real.Thread
+        self.classes, self.threads = [], []
+
+
+def install(*, deadlocks: str = "raise", deadlock_grace: float = 0.2) -> Installed:
+    """Put raddle's classes into `threading`, and into the modules that have imported them from there.
+
+    deadlocks: "raise" an error in the thread that closes a deadlock which nothing can dissolve and report the others,
+        "report" all of them on stderr, or "off".
+    deadlock_grace: seconds that something which may pass by itself must stand before it is reported.
+
+    Returns an object whose `undo()` puts everything back; it can be used in a `with` statement.
+
+    >>> import raddle, threading
+    >>> with raddle.install():
+    ...     lock = threading.Lock()
+    >>> type(lock) is type(threading.Lock())
+    False
+    """
+    _raddle.configure(deadlocks, deadlock_grace)
+    undo: list[tuple[object, str, object]] = []
+    swap: dict[int, tuple[str, object]] = {}
+    for name in NAMES:
+        old, new = getattr(real, name, None), getattr(mine, name)
+        if old is not None and old is not new:
+            swap.setdefault(id(old), (name, new))
+            _put(undo, real, name, new)
+    _rebind(undo, swap)
+    return Installed(undo, Rebased())
+
+
+def _put(undo: "list[tuple[object, str, object]]", holder: object, name: str, value: object) -> None:
+    undo.append((holder, name, getattr(holder, name)))
+    setattr(holder, name, value)
+
+
+def _rebind(undo: "list[tuple[object, str, object]]", swap: "dict[int, tuple[str, object]]") -> None:
+    """Give the new objects to modules that were imported before and have the old ones."""
+    for module_name, module in list(sys.modules.items()):
+        if module is None or module_name in LEFT_ALONE or module_name.partition(".")[0] == "raddle":
+            continue
+        for attribute, value in list(getattr(module, "__dict__", {}).items()):
+            found = swap.get(id(value))
+            # The interpreter's own lock has other names too, and those who use them want that one.
+            if found is not None and (attribute == found[0] or not attribute.startswith("_")):
+                _put(undo, module, attribute, found[1])

@@ -1,0 +1,153 @@
+"""The names of `threading`, on raddle's runtime.
+
+What is not a lock or a thread is the standard library's own object, so that both modules speak of the same threads:
+`_active`, `_limbo`, `_main_thread`, `current_thread`, `local`, the hooks and the exceptions. `Thread` subclasses the
+standard library's, which keeps starting the operating system's thread; what is added is that the runtime knows of it.
+"""
+
+# ruff: noqa: F822  (names of __all__ that depend on the interpreter's version come from the real module)
+
+import sys as _sys
+import threading as _real
+from collections.abc import Callable as _Callable
+from typing import Any as _Any
+
+from . import _raddle
+
+__all__ = list(_real.__all__)
+
+Lock = _raddle.Lock
+Condition = _raddle.Condition
+Semaphore = _raddle.Semaphore
+BoundedSemaphore = _raddle.BoundedSemaphore
+Event = _raddle.Event
+Barrier = _raddle.Barrier
+
+_CRLock = _PyRLock = _RLock = _raddle.RLock
+
+if _sys.version_info >= (3, 14):
+    RLock = _raddle.RLock
+else:
+
+    def RLock(*args: _Any, **kwargs: _Any) -> _raddle.RLock:
+        """Factory function that returns a new reentrant lock."""
+        if (args or kwargs) and _sys.version_info >= (3, 13):
+            import warnings
+
+            text = "Passing arguments to RLock is deprecated and will be removed in 3.15"
+            warnings.warn(text, DeprecationWarning, stacklevel=2)
+        return _raddle.RLock(*args, **kwargs)
+
+
+class Thread(_real.Thread):
+    _raddle_handle: "_raddle.ThreadHandle | None" = None
+
+    def start(self) -> None:
+        if not self._initialized or self._started.is_set():
+            return _real_start(self)
+        self._raddle_handle = _raddle.ThreadHandle(self._name, self._daemonic)
+        try:
+            _real_start(self)
+        except BaseException:
+            self._raddle_handle.forget()
+            raise
+
+    def _bootstrap(self) -> None:
+        handle = self._raddle_handle
+        if handle is not None:
+            handle.bind()
+            self._invoke_excepthook = _noting(handle, self._invoke_excepthook)
+        _real_bootstrap(self)
+
+    def join(self, timeout: "float | None" = None) -> None:
+        handle = self._raddle_handle
+        if handle is not None and self is not current_thread() and self.is_alive() and _is_usual(timeout):
+            if not handle.wait(timeout):
+                return None
+            timeout = None
+        return _real_join(self, timeout)
+
+    def _set_name(self, name: str) -> None:
+        _real_name.__set__(self, name)
+        if self._raddle_handle is not None:
+            self._raddle_handle.rename(self._name)
+
+    _real_name = _real.Thread.name
+    name = property(_real_name.fget, _set_name, None, _real_name.__doc__)
+    del _set_name, _real_name
+
+
+_real_start = _real.Thread.start
+_real_bootstrap = _real.Thread._bootstrap
+_real_join = _real.Thread.join
+_real_name = _real.Thread.name
+
+
+def _is_usual(timeout: "float | None") -> bool:
+    """Whether a time limit needs no check; the others get the standard library's answer."""
+    return timeout is None or (type(timeout) in (int, float) and 0 < timeout <= TIMEOUT_MAX)
+
+
+def _noting(handle: "_raddle.ThreadHandle", invoke: "_Callable[[Thread], None]") -> "_Callable[[Thread], None]":
+    """`invoke`, after the error that it is called for has been noted."""
+
+    def invoke_excepthook(thread: Thread) -> None:
+        handle.failed(_sys.exc_info()[1])
+        invoke(thread)
+
+    return invoke_excepthook
+
+
+class Timer(Thread):
+    def __init__(
+        self,
+        interval: float,
+        function: "_Callable[..., object]",
+        args: "_Any | None" = None,
+        kwargs: "dict[str, _Any] | None" = None,
+    ) -> None:
+        Thread.__init__(self)
+        self.interval = interval
+        self.function = function
+        self.args = args if args is not None else []
+        self.kwargs = kwargs if kwargs is not None else {}
+        self.finished = Event()
+
+    def cancel(self) -> None:
+        self.finished.set()
+
+    def run(self) -> None:
+        self.finished.wait(self.interval)
+        if not self.finished.is_set():
+            self.function(*self.args, **self.kwargs)
+        self.finished.set()
+
+
+def _adopt_documentation() -> None:
+    """The classes say what CPython's say, and stand where CPython's stand."""
+    for mine, real in ((Thread, _real.Thread), (Timer, _real.Timer)):
+        mine.__module__ = "threading"
+        mine.__doc__ = real.__doc__
+        for name, value in vars(mine).items():
+            original = vars(real).get(name)
+            if callable(value) and original is not None:
+                value.__doc__ = original.__doc__
+                value.__qualname__ = original.__qualname__
+                value.__module__ = "threading"
+
+
+_adopt_documentation()
+
+# The main thread and foreign threads are Threads of both modules.
+for _class in (_real._MainThread, _real._DummyThread):
+    if _class.__bases__ == (_real.Thread,):
+        _class.__bases__ = (Thread,)
+del _class
+
+current_thread = _real.current_thread
+TIMEOUT_MAX = _real.TIMEOUT_MAX
+
+
+def __getattr__(name: str) -> _Any:
+    """All else is the standard library's."""
+    return getattr(_real, name)

@@ -1,0 +1,49 @@
+"""Fixtures for every test: the runtimes to compare, and a time limit that shows all stacks.
+
+`RADDLE_TESTS=std` leaves raddle out (to check the tests themselves); `RADDLE_RUNS=200` makes the loops longer.
+A test that needs more than a minute says so: `@pytest.mark.limit(seconds)`.
+"""
+import importlib
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).resolve().parent
+sys.path.insert(0, str(TESTS / "stress"))
+
+import harness  # noqa: E402  (needs the path above)
+
+LIMIT = 60
+MODULES = {"std": "threading", "raddle": "raddle.threading"}
+real_stderr = None
+
+
+def pytest_configure(config):
+    """Keeps a copy of stderr from before the capture, since a dump at the limit ends the process."""
+    global real_stderr
+    config.addinivalue_line("markers", "limit(seconds): time after which all stacks are dumped and the run ends")
+    capture = config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled():
+        real_stderr = os.dup(2)
+
+
+@pytest.fixture(autouse=True)
+def time_limit(request):
+    """Ends the run with every stack when a test hangs."""
+    mark = request.node.get_closest_marker("limit")
+    with harness.limit(mark.args[0] if mark else LIMIT, file=real_stderr):
+        yield
+
+
+@pytest.fixture(params=harness.RUNTIMES)
+def runtime(request):
+    """The name of a runtime: `std`, then `raddle`."""
+    return request.param
+
+
+@pytest.fixture
+def api(runtime):
+    """The module `threading` of that runtime."""
+    return importlib.import_module(MODULES[runtime])
