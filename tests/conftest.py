@@ -3,6 +3,7 @@
 `RADDLE_TESTS=std` leaves raddle out (to check the tests themselves); `RADDLE_RUNS=200` makes the loops longer.
 A test that needs more than a minute says so: `@pytest.mark.limit(seconds)`.
 """
+
 import importlib
 import os
 import sys
@@ -13,7 +14,7 @@ import pytest
 TESTS = Path(__file__).resolve().parent
 sys.path.insert(0, str(TESTS / "stress"))
 
-import harness  # noqa: E402  (needs the path above)
+import harness
 
 LIMIT = 60
 MODULES = {"std": "threading", "raddle": "raddle.threading"}

@@ -9,6 +9,7 @@ standard library's, which keeps starting the operating system's thread; what is 
 
 import sys as _sys
 import threading as _real
+import types as _types
 from collections.abc import Callable as _Callable
 from typing import Any as _Any
 
@@ -137,6 +138,10 @@ def _adopt_documentation() -> None:
 
 
 _adopt_documentation()
+if _sys.version_info < (3, 14):
+    RLock.__module__ = "threading"
+if _sys.version_info < (3, 13):
+    Lock.__module__ = "_thread"
 
 # The main thread and foreign threads are Threads of both modules.
 for _class in (_real._MainThread, _real._DummyThread):
@@ -148,6 +153,34 @@ current_thread = _real.current_thread
 TIMEOUT_MAX = _real.TIMEOUT_MAX
 
 
-def __getattr__(name: str) -> _Any:
-    """All else is the standard library's."""
-    return getattr(_real, name)
+class _Facade(_types.ModuleType):
+    """What is not defined here is the standard library's, for reading and for writing: `excepthook`, `_active`, ...
+
+    Deleting a name that was written undoes the writing, as with a module whose global was patched and is restored.
+    """
+
+    def __getattr__(self, name: str) -> _Any:
+        try:
+            return getattr(_real, name)
+        except AttributeError:
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}") from None
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name in self.__dict__ or not hasattr(_real, name):
+            super().__setattr__(name, value)
+        else:
+            _before.setdefault(name, getattr(_real, name))
+            setattr(_real, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        if name in _before:
+            setattr(_real, name, _before.pop(name))
+        else:
+            super().__delattr__(name)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*dir(_real), *self.__dict__})
+
+
+_before: dict[str, object] = {}
+_sys.modules[__name__].__class__ = _Facade

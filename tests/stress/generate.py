@@ -14,6 +14,7 @@ What the model says about a program, and what is asked of raddle:
 A batch of programs has a process of its own that never starts a thread; it forks one child for all programs that finish
 (a new one behind a program that ends or blocks it) and one for each other program, several of them at a time.
 """
+
 import argparse
 import collections
 import faulthandler
@@ -43,7 +44,7 @@ TOLD = re.compile(r"\[RD00[124]\]")
 def execute(program):
     """Runs a program in this process, main waiting for its threads without limit; gives what it wrote down."""
     scope = {"__name__": "__main__"}
-    exec(compile(program.source, program.name, "exec"), scope)
+    exec(compile(program.source, program.name, "exec"), scope)  # noqa: S102  (our own text)
     return {"output": scope["output"], "lost": scope["lost"]}
 
 
@@ -158,13 +159,13 @@ def hanging(todo, patience):
     return results
 
 
-def judge_finished(program, result, reference):
+def judge_finished(program, result, reference, runtime):
     """What is wrong with a run of a program that always finishes; None if nothing."""
     if "broken" in result:
         return f"did not end:\n{result['broken'][-3000:]}"
     if result["lost"]:
         return f"{result['lost']} additions lost under a lock"
-    if not possible(program, result):
+    if not possible(program, result) and not (runtime == "std" and half_taken(program, result)):
         return f"{result['output']} is not possible (standard library: {reference})"
     return None
 
@@ -172,6 +173,13 @@ def judge_finished(program, result, reference):
 def possible(program, result):
     """Whether the model knows this output."""
     return tuple(map(tuple, result["output"])) in program.outputs
+
+
+def half_taken(program, result):
+    """Whether this may be the standard library's own slip: a taker has the semaphore of a Lock but not yet its flag,
+    so that at the same moment acquire(False) fails and release() says that the lock is not locked.
+    """
+    return "f" in {name[0] for name in program.objects} and any("RuntimeError" in trace for trace in result["output"])
 
 
 def judge_hanging(program, result, runtime):
@@ -198,7 +206,7 @@ def batch(runtime, seed, first, count):
     counts, wrong = collections.Counter(program.kind for program in made.values()), {}
     counts.update({f"verdict on one that finishes: {code}": number for code, number in verdicts.items()})
     for index, program in ends:
-        wrong[index] = judge_finished(program, results[index], reference[index].get("output"))
+        wrong[index] = judge_finished(program, results[index], reference[index].get("output"), runtime)
     for index, result in hanging(others, TOLD_WITHIN[runtime]).items():
         verdict = judge_hanging(made[index], result, runtime)
         if verdict in ("told", "finished", "untold"):

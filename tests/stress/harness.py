@@ -4,6 +4,7 @@ A program takes its runtime as its first argument, `std` or `raddle`, and calls 
 thread. Nothing here waits without a limit: in this process `limit()` dumps every stack and ends it, in a child `run()`
 sends SIGABRT, which faulthandler answers with every stack.
 """
+
 import contextlib
 import faulthandler
 import os

@@ -9,6 +9,7 @@ condition's lock back, at a barrier. A state without successors is the end if ev
 A timed attempt on something that is not free may fail at any moment; which waiters a notify wakes is left open; a timed
 waiter may be woken and still say that its time was over (the standard library wastes such a wake-up, too).
 """
+
 from itertools import combinations
 
 RUN, IN_EVENT, IN_CONDITION, BACK, AT_BARRIER = range(5)
@@ -121,7 +122,7 @@ class Search:
             if most is not None and value >= most[0]:
                 return [self.go(state, me, at + 1, token=most[1])]
             return [self.go(state, me, at + 1, self.holding(state, thing, value + 1))]
-        owner, depth = value[:2]
+        _owner, depth = value[:2]
         left = (me, depth - 1) if depth > 1 else FREE
         return [self.go(state, me, at + 1, self.holding(state, thing, (*left, *value[2:])))]
 

@@ -5,6 +5,7 @@ program prints is what each thread wrote down: how each timed or non-blocking at
 A lock whose name begins with `l` is taken by `with` and balanced acquire/release only; one that begins with `f` is free
 to be released by anybody. A counter belongs to each lock that excludes; each thread also counts its own additions.
 """
+
 import random
 
 import model
@@ -57,7 +58,7 @@ count = {}
 added = []
 flags = {}
 '''
-EPILOGUE = '''
+EPILOGUE = """
 traces = [[] for _ in bodies]
 threads = [
     threading.Thread(target=run, args=(number, body), name=body.__name__, daemon=True)
@@ -70,7 +71,7 @@ for thread in threads:
     thread.join()
 output = [[word for word in trace if word] for trace in traces]
 lost = len(added) - sum(count.values())
-'''
+"""
 SHOW = "print(json.dumps(output), lost)\n"
 TIMED = 0.002
 
@@ -161,7 +162,9 @@ class Program:
 
     def about_c(self, name, me, depth):
         """Inside its `with`: a wait, a notify, or the usual pair around a flag."""
-        way = self.random.choice(("until", "raise_flag", "raise_flag", "raise_flag", "cwait", "cwait_timed", "notify", "notify"))
+        way = self.random.choice(
+            ("until", "raise_flag", "raise_flag", "raise_flag", "cwait", "cwait_timed", "notify", "notify")
+        )
         return ("with", name, [(way, name), *self.inside(name, me, depth + 1)], None)
 
     def about_b(self, name, _me, _depth):
@@ -280,7 +283,9 @@ class Flat:
     def hold(self, way, name, body):
         """Take, body, release; a failed attempt goes on behind them."""
         inner = self.block(body)
-        take = ("attempt", self.number[name], len(inner) + 2) if way == "attempt" else ("acquire", self.number[name], None)
+        take = (
+            ("attempt", self.number[name], len(inner) + 2) if way == "attempt" else ("acquire", self.number[name], None)
+        )
         return [take, *inner, self.release(name)]
 
     def release(self, name):

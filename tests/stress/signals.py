@@ -9,6 +9,7 @@ ours, sees that, lets some nanoseconds pass and sends the signal; it sweeps over
 Python handler raises, which takes main out. A signal that has not done so after LOST counts as missed, and another one
 follows to free main. Worker threads with an open signal mask are there to get the process's signal in main's place.
 """
+
 import argparse
 import contextlib
 import mmap

@@ -1,4 +1,5 @@
 """500 random programs: those that finish give the standard library's output, those that hang are told."""
+
 import os
 import random
 import sys

@@ -2,6 +2,7 @@
 
 CPython compares thread idents, which the next thread gets again, and lets that one in as the owner.
 """
+
 import re
 import time
 
@@ -57,7 +58,7 @@ def in_thread(threading, function):
     def body():
         try:
             results.append(function())
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  (whatever it is, the test looks at it)
             results.append(error)
 
     thread = threading.Thread(target=body, name="stranger")
@@ -93,7 +94,8 @@ def test_non_blocking_and_timed_takers_get_false(threading, monkeypatch, args):
 
 @pytest.mark.parametrize("way", ["acquire", "with"])
 @pytest.mark.parametrize(
-    ("how", "told"), [("returned", r"return|finish|ended"), ("failed", r"ValueError"), ("exited", r"SystemExit|exit|ended")]
+    ("how", "told"),
+    [("returned", r"return|finish|ended"), ("failed", r"ValueError"), ("exited", r"SystemExit|exit|ended")],
 )
 def test_untimed_taker_is_told_who_where_and_how(threading, monkeypatch, how, told, way):
     """Holder dies in one of three ways; the taker's error names it, its line and its death."""

@@ -4,6 +4,7 @@ A program prints `step <monotonic time>` before each step that may close its dea
 the time from the last step to the verdict's line on stderr is measured from outside. Its comments `# held: who` and
 `# waits: who` mark the lines that the report has to show.
 """
+
 import re
 import selectors
 import subprocess
@@ -16,7 +17,7 @@ import pytest
 
 ZOO = Path(__file__).parent / "deadlocks"
 TOLD_WITHIN = 0.5
-VERDICT = re.compile(r"error\[(RD00[12])\]")
+VERDICT = re.compile(r"^\w+\[(RD00[12])\]", re.MULTILINE)
 STEP = re.compile(r"step (\d+\.\d+)")
 LATER = pytest.mark.xfail(reason="importlib's tables are read by a later change", strict=False)
 
@@ -114,7 +115,7 @@ def marked_lines(program):
 
 def shows_line(report, number):
     """Whether a report shows a source line, in `file:line` or in a snippet's margin."""
-    return re.search(rf"\.py:{number}\b|^\s*{number}\s*\|", report, re.M) is not None
+    return re.search(rf"\.py:{number}\b|^\s*{number}\s*\|", report, re.MULTILINE) is not None
 
 
 def observe(case):

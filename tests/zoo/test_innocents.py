@@ -1,4 +1,5 @@
 """The innocent zoo: 10,000 runs with no grace and two of each with a late releaser, and not one error."""
+
 import os
 import re
 import subprocess
@@ -10,7 +11,7 @@ import harness
 import pytest
 
 PROGRAM = Path(__file__).parent / "innocents.py"
-NAMES = re.findall(r"^@innocent\ndef (\w+)", PROGRAM.read_text(), re.M)
+NAMES = re.findall(r"^@innocent\ndef (\w+)", PROGRAM.read_text(), re.MULTILINE)
 RUNS = int(os.environ.get("RADDLE_INNOCENT_RUNS", "10000"))
 AT_ONCE = 8
 
@@ -26,7 +27,8 @@ def run_each(runtime, *args, timeout=60, **env):
     def one(name):
         argv = command(runtime, "--only", name, *args)
         try:
-            return subprocess.run(argv, capture_output=True, text=True, timeout=timeout, env=harness.environment(**env))
+            env_of_child = harness.environment(**env)
+            return subprocess.run(argv, check=False, capture_output=True, text=True, timeout=timeout, env=env_of_child)
         except subprocess.TimeoutExpired:
             return None
 

@@ -1,12 +1,35 @@
 //! A threading runtime that knows who holds what and who waits for whom.
 //!
+//! ```
+//! use raddle::{LockError, Mutex};
+//!
+//! let accounts = Mutex::named("accounts", vec![100, 100]);
+//! let first = accounts.lock()?;
+//! // The same thread, the same lock: anywhere else this line would hang for ever.
+//! let second = accounts.lock();
+//! assert!(matches!(second, Err(LockError::Deadlock(_))));
+//! # drop(first);
+//! # Ok::<(), LockError>(())
+//! ```
+//!
 //! Calls go down: `sync` and `thread` decide and wait, `wait` is the one way to wait, `seam` is the only room that parks
 //! a thread or reads a clock. Facts come up: `graph` finds out who waits for whom and says so as data, a
-//! [`Verdict`](graph::verdict::Verdict). Nothing in here prints.
+//! [`Verdict`](graph::verdict::Verdict), to whoever asked with [`on_verdict`]. Nothing in here prints.
 
+pub mod error;
+#[cfg(not(loom))]
+mod facade;
 pub mod graph;
 pub mod runtime;
 pub mod seam;
 pub mod sync;
 pub mod thread;
 mod wait;
+
+pub use error::{JoinError, LockError};
+#[cfg(not(loom))]
+pub use facade::{on_verdict, runtime};
+#[cfg(not(loom))]
+pub use sync::{Condvar, Mutex, MutexGuard};
+#[cfg(not(loom))]
+pub use thread::{JoinHandle, spawn};

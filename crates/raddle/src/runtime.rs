@@ -7,7 +7,7 @@
 
 use std::collections::HashSet;
 use std::fmt::Debug;
-use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -142,6 +142,8 @@ impl Runtime {
         thread.set_state(State::Ended);
         drop(registry);
         drop(forgotten);
+        // See `wait_for_end`.
+        fence(Ordering::SeqCst);
         thread.joiners.wake(usize::MAX);
         self.nudge_those_concerned(thread.serial());
     }

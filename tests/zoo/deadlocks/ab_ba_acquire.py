@@ -1,4 +1,5 @@
 """Two threads take two locks by acquire(), in opposite order: anybody might still release one of them."""
+
 import threading
 import time
 

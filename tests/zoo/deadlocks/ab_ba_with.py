@@ -1,4 +1,5 @@
 """Two threads take two locks by `with`, in opposite order."""
+
 import threading
 import time
 

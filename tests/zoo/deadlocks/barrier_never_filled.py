@@ -1,4 +1,5 @@
 """Two threads at a barrier for three."""
+
 import threading
 import time
 

@@ -1,4 +1,5 @@
 """A producer notifies and joins the consumer inside the same `with`: the consumer cannot take the lock back."""
+
 import threading
 import time
 

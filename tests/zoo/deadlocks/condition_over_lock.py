@@ -1,4 +1,5 @@
 """A consumer waits on a condition with another lock held; the producer needs that lock to notify."""
+
 import threading
 import time
 
@@ -9,18 +10,26 @@ consumer_holds = threading.Event()
 
 def consume():
     with store:  # held: consumer
-        with ready:
-            consumer_holds.set()
-            print(f"step {time.monotonic()}", flush=True)
-            ready.wait()  # waits: consumer
+        consumer_holds.set()
+        wait()
+
+
+def wait():
+    with ready:
+        print(f"step {time.monotonic()}", flush=True)
+        ready.wait()  # waits: consumer
+
+
+def notify():
+    with ready:
+        ready.notify()
 
 
 def produce():
     consumer_holds.wait()
     print(f"step {time.monotonic()}", flush=True)
     with store:  # waits: producer
-        with ready:
-            ready.notify()
+        notify()
 
 
 threads = [

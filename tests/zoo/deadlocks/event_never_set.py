@@ -1,4 +1,5 @@
 """A worker waits for an event that nobody sets, and main for the worker."""
+
 import threading
 import time
 

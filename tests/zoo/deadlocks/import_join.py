@@ -1,4 +1,5 @@
 """A module starts a thread while it is imported and joins it; the thread imports from that module."""
+
 import pathlib
 import sys
 import tempfile

@@ -1,4 +1,5 @@
 """Main joins a worker while it holds the lock that the worker needs to end."""
+
 import threading
 import time
 

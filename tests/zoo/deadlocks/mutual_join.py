@@ -1,4 +1,5 @@
 """Two threads join each other."""
+
 import threading
 import time
 

@@ -1,4 +1,5 @@
 """Five philosophers, each with the left fork in hand."""
+
 import threading
 import time
 

@@ -1,4 +1,5 @@
 """Ten stations in a ring; each holds its RLock and wants the next one's. The last one closes the ring."""
+
 import threading
 import time
 

@@ -1,4 +1,5 @@
 """Two threads take two RLocks by acquire(), in opposite order, the first one twice."""
+
 import threading
 import time
 

@@ -1,4 +1,5 @@
 """A thread takes by acquire() a plain Lock that it holds by acquire()."""
+
 import threading
 import time
 

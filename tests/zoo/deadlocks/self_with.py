@@ -1,4 +1,5 @@
 """A method that holds a plain Lock calls another one that takes it again."""
+
 import threading
 import time
 

@@ -1,4 +1,5 @@
 """Two semaphores used as mutexes, taken in opposite order: a permit has no owner, so the program has stalled."""
+
 import threading
 import time
 

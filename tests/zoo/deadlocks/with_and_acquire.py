@@ -1,4 +1,5 @@
 """Two locks in opposite order, one edge by `with` and one by acquire(): somebody might still release the latter."""
+
 import threading
 import time
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use pyo3::exceptions::PyAttributeError;
+use pyo3::ffi::PyObject;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple};
@@ -11,7 +12,8 @@ use raddle::graph::{Call, Description, Hold, Resource};
 use raddle::sync::{Arrival, Failure, RawBarrier};
 
 use super::lock::describe;
-use crate::limit::{Limit, added_to_the_clock};
+use crate::fastcall::{Method, guarded, install, object};
+use crate::limit::{Limit, added_to_the_clock, one_argument};
 use crate::site::SiteCell;
 use crate::{detach, runtime};
 
@@ -59,6 +61,30 @@ impl Barrier {
         self.terms.get(py).ok_or_else(|| PyAttributeError::new_err("Barrier.__init__() was not called"))
     }
 
+    fn wait(this: Py<Self>, py: Python<'_>, timeout: Option<Bound<'_, PyAny>>) -> PyResult<usize> {
+        let barrier = this.get();
+        let terms = barrier.terms(py)?;
+        let timeout = timeout.or_else(|| terms.timeout.as_ref().map(|timeout| timeout.bind(py).clone()));
+        let arrival = barrier.raw.arrive(terms.parties, || raddle::thread::current(runtime()));
+        let arrival = arrival.map_err(|_| broken(py))?;
+        if arrival.last {
+            return barrier.open(py, &arrival).map(|()| arrival.index);
+        }
+        let left = timeout.as_ref().map(added_to_the_clock).transpose();
+        let limit = left.and_then(|left| Limit::of_wait(left.as_ref())).inspect_err(|_| barrier.raw.abort())?;
+        let resource = Arc::new(Meeting(this.clone_ref(py)));
+        let mut met = true;
+        detach::block(py, resource, (Call::Wait, limit), |blocked| match barrier.raw.wait(&arrival, blocked) {
+            Ok(()) => Ok(()),
+            Err(Failure::Broken) => {
+                met = false;
+                Ok(())
+            }
+            Err(Failure::Halted(halt)) => Err(halt),
+        })?;
+        if met { Ok(arrival.index) } else { Err(broken(py)) }
+    }
+
     /// The last one to arrive runs the action and lets the others go.
     fn open(&self, py: Python<'_>, arrival: &Arrival) -> PyResult<()> {
         let acted = self.terms(py)?.action.as_ref().map_or(Ok(()), |action| action.call0(py).map(drop));
@@ -93,35 +119,6 @@ impl Barrier {
         let parties = parties.extract::<i64>().map_or(usize::MAX, |parties| usize::try_from(parties).unwrap_or(0));
         let _ = self.terms.set(py, Terms { parties, action, timeout });
         Ok(())
-    }
-
-    /// Wait until all parties are here, at most `timeout` seconds; which of them this one is, from 0.
-    #[pyo3(signature = (timeout=None))]
-    fn wait(this: &Bound<'_, Self>, timeout: Option<Bound<'_, PyAny>>) -> PyResult<usize> {
-        let (py, barrier) = (this.py(), this.get());
-        let terms = barrier.terms(py)?;
-        let timeout = timeout.or_else(|| terms.timeout.as_ref().map(|timeout| timeout.bind(py).clone()));
-        let me = raddle::thread::current(runtime());
-        let arrival = barrier.raw.arrive(terms.parties, &me).map_err(|_| broken(py))?;
-        if arrival.last {
-            barrier.open(py, &arrival)?;
-            return Ok(arrival.index);
-        }
-        let left = timeout.as_ref().map(added_to_the_clock).transpose();
-        let limit = left.and_then(|left| Limit::of_wait(left.as_ref())).inspect_err(|_| barrier.raw.abort())?;
-        let resource = Arc::new(Meeting(this.clone().unbind()));
-        let mut failed = false;
-        let met = detach::block(py, resource, (Call::Wait, limit), |blocked| {
-            match barrier.raw.wait(&arrival, blocked) {
-                Ok(()) => Ok(()),
-                Err(Failure::Broken) => {
-                    failed = true;
-                    Ok(())
-                }
-                Err(Failure::Halted(halt)) => Err(halt),
-            }
-        });
-        met.and_then(|_| if failed { Err(broken(py)) } else { Ok(arrival.index) })
     }
 
     /// Make it a new barrier; threads that wait get a BrokenBarrierError.
@@ -173,6 +170,18 @@ impl Barrier {
     }
 }
 
+unsafe extern "C" fn wait(this: *mut PyObject, args: *const *mut PyObject, n: isize, names: *mut PyObject) -> *mut PyObject {
+    guarded(|py| {
+        // SAFETY: called by the interpreter as a method of Barrier, with its arguments.
+        let (this, timeout) = unsafe { (object(py, this), one_argument(py, ("Barrier.wait", "timeout"), args, n, names)?) };
+        let index = Barrier::wait(this, py, timeout.filter(|arg| !arg.is_none()))?;
+        Ok(index.into_pyobject(py)?.into_any().into_ptr())
+    })
+}
+
+const WAIT: &std::ffi::CStr = c"wait($self, /, timeout=None)\n--\n\nWait until all parties are here, at most `timeout` seconds; which of them this one is, from 0.";
+
 pub(super) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    install::<Barrier>(module.py(), [Method::keywords(c"wait", wait, WAIT)])?;
     module.add_class::<Barrier>()
 }

@@ -264,6 +264,13 @@ impl Condition {
         self.beneath(py)?.object(py).call_method0("_at_fork_reinit").map(drop)
     }
 
+    /// A deprecated name of `notify_all`.
+    #[pyo3(name = "notifyAll")]
+    fn notify_all_camel(this: &Bound<'_, Self>) -> PyResult<()> {
+        super::deprecated(this.py(), c"notifyAll() is deprecated, use notify_all() instead")?;
+        this.call_method0("notify_all").map(drop)
+    }
+
     /// Wait until `predicate` is true, at most `timeout` seconds; its last value.
     #[pyo3(signature = (predicate, timeout=None))]
     fn wait_for<'py>(

@@ -83,6 +83,13 @@ impl Event {
         self.condition.get_or_try_init(py, || Condition::over_a_lock(py)).map(|condition| condition.clone_ref(py))
     }
 
+    /// A deprecated name of `is_set`.
+    #[pyo3(name = "isSet")]
+    fn is_set_camel(&self, py: Python<'_>) -> PyResult<bool> {
+        super::deprecated(py, c"isSet() is deprecated, use is_set() instead")?;
+        Ok(self.raw.is_set())
+    }
+
     fn _at_fork_reinit(&self, py: Python<'_>) -> PyResult<()> {
         match self.condition.get(py) {
             Some(condition) => condition.get()._at_fork_reinit(py),

@@ -7,6 +7,9 @@ mod lock;
 mod rlock;
 mod semaphore;
 
+use std::ffi::CStr;
+
+use pyo3::exceptions::PyDeprecationWarning;
 use pyo3::prelude::*;
 
 use crate::runtime;
@@ -15,6 +18,11 @@ use crate::runtime;
 #[inline]
 fn me() -> u64 {
     raddle::thread::serial(runtime)
+}
+
+/// Warns, at the caller's line, that a name is not to be used any more.
+fn deprecated(py: Python<'_>, text: &CStr) -> PyResult<()> {
+    PyErr::warn(py, &py.get_type::<PyDeprecationWarning>(), text, 1)
 }
 
 pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -5,7 +5,7 @@
 //! wait for the slow ones of the round before.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering, fence};
 
 use crate::graph::{Blocked, Halt};
 use crate::seam::Mutex;
@@ -28,6 +28,8 @@ impl Round {
     fn end(&self, state: u8) {
         let ended = self.state.compare_exchange(FILLING, state, Ordering::SeqCst, Ordering::SeqCst);
         if ended.is_ok() {
+            // Those who enlist, then look at the state; this sets the state, then looks who is enlisted.
+            fence(Ordering::SeqCst);
             self.queue.wake(usize::MAX);
         }
     }
@@ -37,7 +39,8 @@ impl Round {
 struct Inside {
     arrived: usize,
     broken: bool,
-    round: Arc<Round>,
+    /// Made by the first who has to wait.
+    round: Option<Arc<Round>>,
 }
 
 /// A barrier without a runtime.
@@ -57,8 +60,16 @@ pub struct Arrival {
     pub index: usize,
     /// Whether this was the last one: it must call [`RawBarrier::open`] (or [`RawBarrier::abort`]).
     pub last: bool,
-    round: Arc<Round>,
+    round: Option<Arc<Round>>,
     waiter: Option<Arc<Waiter>>,
+}
+
+impl Arrival {
+    fn end(&self, state: u8) {
+        if let Some(round) = &self.round {
+            round.end(state);
+        }
+    }
 }
 
 /// Why a wait at a barrier failed.
@@ -75,27 +86,26 @@ impl RawBarrier {
     ///
     /// # Errors
     /// [`Broken`] if the barrier is.
-    pub fn arrive(&self, parties: usize, me: &Thread) -> Result<Arrival, Broken> {
+    pub fn arrive(&self, parties: usize, me: impl FnOnce() -> Arc<Thread>) -> Result<Arrival, Broken> {
         let mut inside = self.inside.lock();
         if inside.broken {
             return Err(Broken);
         }
-        let (index, round) = (inside.arrived, Arc::clone(&inside.round));
-        let last = index + 1 >= parties;
-        if last {
+        let index = inside.arrived;
+        if index + 1 >= parties {
             inside.arrived = 0;
-            inside.round = Arc::default();
-        } else {
-            inside.arrived += 1;
+            return Ok(Arrival { index, last: true, round: inside.round.take(), waiter: None });
         }
+        inside.arrived += 1;
+        let round = Arc::clone(inside.round.get_or_insert_default());
         drop(inside);
-        let waiter = (!last).then(|| round.queue.enlist(me.parker()));
-        Ok(Arrival { index, last, round, waiter })
+        let waiter = Some(round.queue.enlist(me().parker()));
+        Ok(Arrival { index, last: false, round: Some(round), waiter })
     }
 
     /// The last one lets the others of its round go.
     pub fn open(&self, arrival: &Arrival) {
-        arrival.round.end(OPEN);
+        arrival.end(OPEN);
     }
 
     /// Those who came before the last wait for it.
@@ -103,8 +113,8 @@ impl RawBarrier {
     /// # Errors
     /// That the barrier broke meanwhile; also by the end of this wait, whatever its reason.
     pub fn wait(&self, arrival: &Arrival, blocked: &mut Blocked<'_>) -> Result<(), Failure> {
-        let Some(waiter) = &arrival.waiter else { return Ok(()) };
-        let round = &arrival.round;
+        let (Some(waiter), Some(round)) = (&arrival.waiter, &arrival.round) else { return Ok(()) };
+        fence(Ordering::SeqCst);
         let mut slept = Ok(());
         if round.state.load(Ordering::SeqCst) == FILLING {
             slept = round.queue.sleep(waiter, blocked);
@@ -127,7 +137,7 @@ impl RawBarrier {
 
     fn abort_round(&self, round: &Arc<Round>) {
         let mut inside = self.inside.lock();
-        let present = Arc::ptr_eq(&inside.round, round);
+        let present = inside.round.as_ref().is_some_and(|present| Arc::ptr_eq(present, round));
         if present && round.state.load(Ordering::SeqCst) == FILLING {
             inside.broken = true;
         }
@@ -137,7 +147,7 @@ impl RawBarrier {
 
     /// The last one breaks its own round, because what it had to do before opening it failed.
     pub fn fail(&self, arrival: &Arrival) {
-        arrival.round.end(BROKEN);
+        arrival.end(BROKEN);
         self.abort();
     }
 
@@ -145,19 +155,19 @@ impl RawBarrier {
     pub fn abort(&self) {
         let mut inside = self.inside.lock();
         inside.broken = true;
-        let round = Arc::clone(&inside.round);
+        let round = inside.round.clone();
         drop(inside);
-        round.end(BROKEN);
+        round.inspect(|round| round.end(BROKEN));
     }
 
     /// Makes it a new barrier; those who wait find it broken.
     pub fn reset(&self) {
         let mut inside = self.inside.lock();
-        let round = std::mem::take(&mut inside.round);
+        let round = inside.round.take();
         inside.arrived = 0;
         inside.broken = false;
         drop(inside);
-        round.end(BROKEN);
+        round.inspect(|round| round.end(BROKEN));
     }
 
     /// How many wait in the present round.

@@ -2,11 +2,20 @@
 //! are made of them), and the typed forms for Rust.
 
 pub(crate) mod barrier;
+#[cfg(not(loom))]
+mod condvar;
 pub(crate) mod condition;
 pub(crate) mod event;
 pub(crate) mod lock;
+#[cfg(not(loom))]
+mod mutex;
 pub(crate) mod rlock;
 pub(crate) mod semaphore;
+
+#[cfg(not(loom))]
+pub use condvar::Condvar;
+#[cfg(not(loom))]
+pub use mutex::{Mutex, MutexGuard};
 
 pub use barrier::{Arrival, Broken, Failure, RawBarrier};
 pub use condition::{Place, RawCondition};

@@ -1,6 +1,7 @@
 //! Waiting for a thread's end.
 
 use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
 
 use super::{State, Thread};
 use crate::graph::{Blocked, Description, Halt, Hold, Resource};
@@ -32,7 +33,9 @@ impl Thread {
     /// A time-out, an interruption, or that the thread waits for the caller.
     pub fn wait_for_end(&self, blocked: &mut Blocked<'_>) -> Result<(), Halt> {
         let waiter = self.joiners.enlist(blocked.me.parker());
-        // Looked at after enlisting: the end wakes whoever is in the queue after it has set the state.
+        // Enlist, then look; the end sets the state, then looks for those enlisted. With a full fence between the two
+        // steps on both sides, at least one of us sees the other.
+        fence(Ordering::SeqCst);
         if self.state() == State::Ended {
             self.joiners.leave(&waiter);
             return Ok(());

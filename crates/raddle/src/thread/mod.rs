@@ -12,11 +12,15 @@
 pub(crate) mod current;
 mod join;
 mod registry;
+#[cfg(not(loom))]
+mod spawn;
 
 
 pub use current::{bind, current, serial};
 
 pub(crate) use registry::Registry;
+#[cfg(not(loom))]
+pub use spawn::{JoinHandle, spawn};
 
 use std::fmt;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};

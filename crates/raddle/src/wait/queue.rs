@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::Sleep;
-use crate::seam::atomic::{AtomicBool, Ordering};
+use crate::seam::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::seam::{Mutex, Parker};
 
 /// One thread's place in one queue. Made for one wait and shared with whoever wakes it.
@@ -49,13 +49,18 @@ pub(super) fn remove(line: &mut Line, waiter: &Arc<Waiter>) -> bool {
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     line: Mutex<Line>,
+    /// How many are in `line`; changes under its mutex. Read without it, so that waking nobody costs one load.
+    len: AtomicUsize,
 }
 
 impl Queue {
     /// Takes a place at the end.
     pub(crate) fn enlist(&self, parker: &Arc<Parker>) -> Arc<Waiter> {
         let waiter = Waiter::new(parker);
-        self.line.lock().push_back(Arc::clone(&waiter));
+        let mut line = self.line.lock();
+        line.push_back(Arc::clone(&waiter));
+        self.len.store(line.len(), Ordering::Release);
+        drop(line);
         waiter
     }
 
@@ -72,15 +77,29 @@ impl Queue {
 
     /// Gives a place back; false if the waiter had been notified already.
     pub(crate) fn leave(&self, waiter: &Arc<Waiter>) -> bool {
-        remove(&mut self.line.lock(), waiter)
+        let mut line = self.line.lock();
+        let left = remove(&mut line, waiter);
+        self.len.store(line.len(), Ordering::Release);
+        left
     }
 
     /// Wakes up to `most` threads; returns how many.
+    ///
+    /// Whoever enlists must do so before a point that the waker has seen (a lock that both take, an exchange), or it may
+    /// not be found here.
+    #[inline]
     pub(crate) fn wake(&self, most: usize) -> usize {
+        if self.len.load(Ordering::Acquire) == 0 { 0 } else { self.wake_some(most) }
+    }
+
+    #[cold]
+    fn wake_some(&self, most: usize) -> usize {
         let woken: Vec<_> = {
             let mut line = self.line.lock();
             let count = most.min(line.len());
-            line.drain(..count).inspect(|waiter| waiter.mark()).collect()
+            let woken = line.drain(..count).inspect(|waiter| waiter.mark()).collect();
+            self.len.store(line.len(), Ordering::Release);
+            woken
         };
         for waiter in &woken {
             waiter.parker.unpark();
@@ -90,6 +109,6 @@ impl Queue {
 
     /// How many threads are in the queue.
     pub(crate) fn len(&self) -> usize {
-        self.line.lock().len()
+        self.len.load(Ordering::Acquire)
     }
 }

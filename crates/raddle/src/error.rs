@@ -1,0 +1,113 @@
+//! Every failure as data: who, what, held by whom, since when, where.
+
+use std::error::Error;
+use std::fmt::{self, Display};
+
+use crate::graph::Halt;
+use crate::graph::verdict::{Ending, ThreadInfo, Verdict, Wait};
+
+/// Why a lock was not taken.
+#[derive(Clone, Debug)]
+pub enum LockError {
+    /// The wait would never have ended: it closed a cycle.
+    Deadlock(Box<Verdict>),
+    /// The wait would never have ended: the holder is dead.
+    Abandoned(Box<Verdict>),
+    /// The time limit passed.
+    TimedOut,
+}
+
+impl LockError {
+    pub(crate) fn of(halt: Halt) -> LockError {
+        match halt {
+            Halt::Deadlock(verdict) => LockError::Deadlock(verdict),
+            Halt::Abandoned(verdict) => LockError::Abandoned(verdict),
+            Halt::TimedOut | Halt::Interrupted => LockError::TimedOut,
+        }
+    }
+
+    /// What was found out, for a report.
+    pub fn verdict(&self) -> Option<&Verdict> {
+        match self {
+            LockError::Deadlock(verdict) | LockError::Abandoned(verdict) => Some(verdict),
+            LockError::TimedOut => None,
+        }
+    }
+}
+
+impl Display for LockError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.verdict() {
+            Some(Verdict::Deadlock { cycle, .. }) => {
+                write!(f, "deadlock: {} wait for each other", Threads(cycle.waits.len()))?;
+                cycle.waits.iter().try_for_each(|wait| write!(f, "\n  {}", Waiting(wait)))
+            }
+            Some(Verdict::OwnerDead { wait }) => write!(f, "its holder has ended: {}", Waiting(wait)),
+            _ => f.write_str("timed out"),
+        }
+    }
+}
+
+impl Error for LockError {}
+
+/// Why a join did not give a value.
+#[derive(Debug)]
+pub enum JoinError {
+    /// The thread panicked.
+    Panicked {
+        /// Which thread.
+        thread: Box<ThreadInfo>,
+        /// What it panicked with, if that was text.
+        message: String,
+    },
+    /// The thread waits for the caller.
+    Deadlock(Box<Verdict>),
+}
+
+impl Display for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            JoinError::Panicked { thread, message } => {
+                write!(f, "thread '{}' panicked: {message}", thread.name)?;
+                match (&thread.started_by, &thread.started_at) {
+                    (Some(by), Some(at)) => write!(f, " (started by '{by}' at {}:{})", at.file, at.line),
+                    _ => Ok(()),
+                }
+            }
+            JoinError::Deadlock(verdict) => LockError::Deadlock(verdict.clone()).fmt(f),
+        }
+    }
+}
+
+impl Error for JoinError {}
+
+struct Threads(usize);
+
+impl Display for Threads {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} thread{}", self.0, if self.0 == 1 { "" } else { "s" })
+    }
+}
+
+struct Waiting<'a>(&'a Wait);
+
+impl Display for Waiting<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Waiting(wait) = self;
+        let object = &wait.object;
+        write!(f, "'{}' waits {:.1} s for {} '{}'", wait.thread.name, wait.since.as_secs_f64(), object.kind, object.name)?;
+        if let Some(at) = &wait.at {
+            write!(f, " at {}:{}", at.file, at.line)?;
+        }
+        let Some(holder) = &object.holder else { return Ok(()) };
+        write!(f, ", held by '{}'", holder.thread.name)?;
+        if let Some(at) = &holder.taken_at {
+            write!(f, " (taken at {}:{})", at.file, at.line)?;
+        }
+        match &holder.ended {
+            Some(Ending::Failed(error)) => write!(f, ", which ended: {error}"),
+            Some(Ending::Finished) => f.write_str(", which ended"),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! A lock around a value, for Rust: [`RawLock`] with a name, the place where it was taken, and a guard.
+
+use std::cell::UnsafeCell;
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::panic::Location;
+use std::ptr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicPtr, Ordering};
+use std::time::Duration;
+
+use super::RawLock;
+use crate::error::LockError;
+use crate::facade::{block, runtime};
+use crate::graph::{Call, Description, Hold, Resource, Site};
+use crate::thread::serial;
+
+/// A mutual exclusion lock whose wait fails instead of hanging for ever.
+///
+/// The counterpart of `std::sync::Mutex`; not poisoned by a panic, because the guard releases it like any other exit.
+///
+/// ```
+/// use raddle::Mutex;
+/// let balance = Mutex::named("balance", 100);
+/// *balance.lock()? -= 30;
+/// assert_eq!(*balance.lock()?, 70);
+///
+/// let guard = balance.lock()?;
+/// let again = balance.lock(); // std's would hang here
+/// assert!(matches!(again, Err(raddle::LockError::Deadlock(_))));
+/// # drop(guard);
+/// # Ok::<(), raddle::LockError>(())
+/// ```
+pub struct Mutex<T: ?Sized> {
+    /// Behind an `Arc` because a report may still describe it while its owner goes away.
+    lock: Arc<Named>,
+    value: UnsafeCell<T>,
+}
+
+struct Named {
+    raw: RawLock,
+    name: String,
+    made: &'static Location<'static>,
+    /// Where the present holder took it; null before the first.
+    taken: AtomicPtr<Location<'static>>,
+}
+
+/// Access to the value of a [`Mutex`]; dropping it releases the lock.
+#[must_use]
+pub struct MutexGuard<'a, T: ?Sized> {
+    pub(super) mutex: &'a Mutex<T>,
+    /// Guards stay on their thread: the hold is that thread's.
+    not_send: std::marker::PhantomData<*const ()>,
+}
+
+// SAFETY: the value is reached only through a guard or `&mut`, and `RawLock` lets one guard exist at a time; so sharing
+// the mutex sends the value between threads and nothing more, which `T: Send` allows.
+unsafe impl<T: ?Sized + Send> Sync for Mutex<T> {}
+// SAFETY: moving the mutex moves the value.
+unsafe impl<T: ?Sized + Send> Send for Mutex<T> {}
+
+impl<T> Mutex<T> {
+    /// A mutex called after the place where it is made.
+    #[track_caller]
+    pub fn new(value: T) -> Self {
+        let made = Location::caller();
+        Self::made(format!("{}:{}", made.file(), made.line()), made, value)
+    }
+
+    /// A mutex that reports call `name`.
+    #[track_caller]
+    pub fn named(name: &str, value: T) -> Self {
+        Self::made(name.to_owned(), Location::caller(), value)
+    }
+
+    fn made(name: String, made: &'static Location<'static>, value: T) -> Self {
+        let lock = Named { raw: RawLock::new(), name, made, taken: AtomicPtr::new(ptr::null_mut()) };
+        Mutex { lock: Arc::new(lock), value: UnsafeCell::new(value) }
+    }
+}
+
+impl<T: ?Sized> Mutex<T> {
+    /// Takes the lock, waiting for it if need be.
+    ///
+    /// # Errors
+    /// [`LockError::Deadlock`] if the wait could never have ended.
+    #[track_caller]
+    pub fn lock(&self) -> Result<MutexGuard<'_, T>, LockError> {
+        self.lock_within(None)
+    }
+
+    /// Takes the lock, waiting for it no longer than `limit`.
+    ///
+    /// # Errors
+    /// [`LockError::TimedOut`] after that.
+    #[track_caller]
+    pub fn try_lock_for(&self, limit: Duration) -> Result<MutexGuard<'_, T>, LockError> {
+        self.lock_within(Some(limit))
+    }
+
+    /// Takes the lock if it is free.
+    #[track_caller]
+    pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+        self.lock.raw.try_acquire(serial(runtime), true).then(|| self.guard(Location::caller()))
+    }
+
+    #[track_caller]
+    fn lock_within(&self, limit: Option<Duration>) -> Result<MutexGuard<'_, T>, LockError> {
+        let site = Location::caller();
+        if !self.lock.raw.try_acquire(serial(runtime), true) {
+            self.relock(Call::Acquire, limit, site)?;
+        }
+        Ok(self.guard(site))
+    }
+
+    pub(super) fn relock(
+        &self,
+        call: Call,
+        limit: Option<Duration>,
+        site: &'static Location<'static>,
+    ) -> Result<(), LockError> {
+        let resource = Arc::new(Held(Arc::clone(&self.lock)));
+        block(resource, (call, limit), site, |blocked| self.lock.raw.acquire(true, blocked)).map_err(LockError::of)?;
+        self.note(site);
+        Ok(())
+    }
+
+    pub(super) fn unlock(&self) {
+        let released = self.lock.raw.release();
+        debug_assert!(released.is_ok());
+    }
+
+    fn note(&self, site: &'static Location<'static>) {
+        self.lock.taken.store(ptr::from_ref(site).cast_mut(), Ordering::Relaxed);
+    }
+
+    fn guard(&self, site: &'static Location<'static>) -> MutexGuard<'_, T> {
+        self.note(site);
+        MutexGuard { mutex: self, not_send: std::marker::PhantomData }
+    }
+
+    /// The serial of the thread that holds it.
+    pub fn holder(&self) -> Option<u64> {
+        self.lock.raw.holder()
+    }
+}
+
+/// A mutex's lock as a thing to wait for.
+struct Held(Arc<Named>);
+
+impl Resource for Held {
+    fn holder(&self) -> Option<Hold> {
+        self.0.raw.hold()
+    }
+
+    fn describe(&self) -> Description {
+        // SAFETY: null or a `&'static Location`, as `note` stored it.
+        let taken = unsafe { self.0.taken.load(Ordering::Relaxed).as_ref() };
+        Description {
+            kind: "Mutex".into(),
+            name: self.0.name.clone(),
+            made_at: self.0.made.place(),
+            taken_at: taken.and_then(Site::place),
+        }
+    }
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Mutex '{}'", self.0.name)
+    }
+}
+
+impl<T: ?Sized> fmt::Debug for Mutex<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mutex").field("name", &self.lock.name).field("holder", &self.holder()).finish_non_exhaustive()
+    }
+}
+
+impl<T: ?Sized> Deref for MutexGuard<'_, T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        // SAFETY: the guard holds the lock, so no other reference to the value exists but this guard's.
+        unsafe { &*self.mutex.value.get() }
+    }
+}
+
+impl<T: ?Sized> DerefMut for MutexGuard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: as in `deref`, and `&mut self` excludes a second one through this guard.
+        unsafe { &mut *self.mutex.value.get() }
+    }
+}
+
+impl<T: ?Sized> Drop for MutexGuard<'_, T> {
+    fn drop(&mut self) {
+        self.mutex.unlock();
+    }
+}

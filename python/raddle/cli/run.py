@@ -1,0 +1,126 @@
+"""`raddle run`: puts raddle under a program and runs it in this process, as `python` would.
+
+What happens, in order: the options are read; the program is found (`program.py`; what cannot start is handed to
+`python`, whose message and exit status those are then); raddle is installed; the program runs; the interpreter ends by
+itself, with its own exit status unless one of the two cases below calls for another one.
+
+The exit status is decided in an `atexit` callback that is registered before the program can register its own, and so
+runs after them and after the threads were joined. To change the status there, `_raddle.exit_with(status)` registers a
+C function with `Py_AtExit`, which the interpreter calls when it has finalized completely and which calls C's
+`exit(status)`. `os._exit` in the callback would be simpler, and would lose what open files have in their buffers, every
+`__del__` and every C exit handler; here nothing is lost.
+"""
+
+import atexit
+import os
+
+import raddle
+from raddle import _raddle
+from raddle.cli import complain, program
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+USAGE = """\
+usage: raddle run [--fail-on CODES] [--deadlocks MODE] PROGRAM [arguments of the program ...]
+
+Runs a Python program on raddle's threads and locks and reports on stderr what would have hung, or got lost.
+
+PROGRAM is what python takes, or a command:
+  FILE          a Python file, a directory or zip file with a __main__.py
+  -m MODULE     a module
+  -c CODE       a piece of Python
+  NAME          a command on PATH that is written in Python (pytest, gunicorn, ...)
+
+  --fail-on CODES   exit with status 70 if one of these was reported (default: RD001):
+                    codes with commas between them; any (RD001, RD002, RD003, RD004, RD006); or none
+  --deadlocks MODE  raise (default): an error in the thread that closes a deadlock which nothing can dissolve, and a
+                    report of the others; report: a report of all; off
+
+Options for the interpreter go to python: python -X dev -m raddle run PROGRAM
+"""
+FAILED = 70  # the exit status if a verdict of --fail-on was told: EX_SOFTWARE
+INTERRUPTED = 130  # what a shell gives for a program that Ctrl-C ended
+ANY = ("RD001", "RD002", "RD003", "RD004", "RD006")
+MODES = ("raise", "report", "off")
+DEFAULTS = {"--fail-on": "RD001", "--deadlocks": "raise"}
+
+
+class Refused(Exception):
+    """A command line that makes no sense; the text says which option, which value, and the way out."""
+
+
+def main(arguments: "Sequence[str]") -> int:
+    """Run a program on raddle.
+
+    arguments: what stands after `raddle run`.
+
+    Returns the exit status if the program returns. What it raises passes through, `SystemExit` too.
+    """
+    if arguments and arguments[0] in ("-h", "--help"):
+        print(USAGE, end="")
+        return 0
+    try:
+        options, rest = read_options(arguments)
+        codes = read_codes(options["--fail-on"])
+        if options["--deadlocks"] not in MODES:
+            raise Refused(f"--deadlocks: unknown mode {options['--deadlocks']!r} (it is one of {', '.join(MODES)})")
+        found = program.find(rest)
+    except (Refused, program.NotPython) as problem:
+        return complain(f"run: {problem}")
+    _settle_at_exit(codes)
+    raddle.install(deadlocks=options["--deadlocks"])
+    _raddle.observe_program()
+    found.run()
+    return 0
+
+
+def read_options(arguments: "Sequence[str]") -> "tuple[dict[str, str], list[str]]":
+    """Split a command line into raddle's options and the rest, which starts with the program.
+
+    Raises `Refused` for an unknown option, one without its value, and for a command line without a program.
+    """
+    options, rest = dict(DEFAULTS), list(arguments)
+    while rest and rest[0].startswith("-") and rest[0][:2] not in ("-m", "-c"):
+        name, has_value, value = rest.pop(0).partition("=")
+        if name not in DEFAULTS:
+            raise Refused(
+                f"unknown option {name!r} (raddle run has {', '.join(DEFAULTS)}; the program's options go after the"
+                f" program, those of the interpreter to python: python {name} -m raddle run ...)"
+            )
+        if not has_value and not rest:
+            raise Refused(f"{name} needs a value, as in {name} {DEFAULTS[name]}")
+        options[name] = value if has_value else rest.pop(0)
+    if not rest:
+        raise Refused("which program? (raddle run app.py, -m module, -c code, or a command; raddle run --help)")
+    if rest[0] in ("-m", "-c") and len(rest) == 1:
+        raise Refused(f"{rest[0]} needs a value, as in {'-m http.server' if rest[0] == '-m' else '-c pass'}")
+    return options, rest
+
+
+def read_codes(text: str) -> "frozenset[str]":
+    """The codes that the value of `--fail-on` stands for. Raises `Refused` for one that does not exist."""
+    if text in ("any", "none"):
+        return frozenset(ANY if text == "any" else ())
+    codes = frozenset(code.strip().upper() for code in text.split(","))
+    known = {code for code, _ in _raddle.codes()}.union(ANY)
+    if not codes <= known:
+        unknown = ", ".join(repr(code) for code in sorted(codes - known))
+        raise Refused(f"--fail-on: unknown code {unknown} (known: {', '.join(sorted(known))}; or any, or none)")
+    return codes
+
+
+def _settle_at_exit(codes: "frozenset[str]") -> None:
+    """Have the exit status changed at the very end if one of the codes was told or Ctrl-C ended the wait for threads."""
+    process = os.getpid()
+
+    def settle() -> None:
+        if os.getpid() != process:  # a child that was forked ends as it likes
+            return
+        if not codes.isdisjoint(_raddle.found()):
+            _raddle.exit_with(FAILED)
+        elif _raddle.interrupted_at_exit():
+            _raddle.exit_with(INTERRUPTED)
+
+    atexit.register(settle)

@@ -1,0 +1,33 @@
+"""Running a program to its end, and what is to be known about that."""
+
+import os
+import subprocess
+import sys
+from typing import NamedTuple
+
+LIMIT = 30  # seconds that any program may take
+RADDLE = [sys.executable, "-m", "raddle", "run"]
+
+
+class Ended(NamedTuple):
+    """How a program ended: its exit status (negative: the signal) and what it wrote."""
+
+    status: int
+    out: str
+    err: str
+
+
+def run(command, cwd, merge=False, **env):
+    """Run a command to its end; `merge` sends stderr to where stdout goes, so that the order of the two can be seen."""
+    done = subprocess.run(
+        command,
+        check=False,
+        cwd=cwd,
+        env=os.environ | env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT if merge else subprocess.PIPE,
+        text=True,
+        timeout=LIMIT,
+    )
+    return Ended(done.returncode, done.stdout, done.stderr or "")
