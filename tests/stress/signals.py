@@ -15,6 +15,7 @@ import contextlib
 import mmap
 import os
 import random
+import select
 import signal
 import socket
 import sys
@@ -24,8 +25,8 @@ import time
 import harness
 
 LOST = 0.2
-SWEEP_NS = 60_000
-IDLE, BLOCKING, ANSWERED, OVER = range(4)
+SWEEP_NS = 12_000
+ANNOUNCED, ANSWERED, MISSED, SENT_AT = range(0, 32, 8)
 WORKERS = 3
 
 
@@ -34,20 +35,12 @@ class Knock(Exception):
 
 
 class Board:
-    """Memory shared with the helper: a state byte, the number of misses, and when the last signal was sent."""
+    """Memory shared with the helper: numbers of the tries announced and answered, misses, time of the last signal."""
 
     def __init__(self):
         self.memory = mmap.mmap(-1, 4096)
 
-    @property
-    def state(self):
-        return self.memory[0]
-
-    @state.setter
-    def state(self, value):
-        self.memory[0] = value
-
-    def number(self, place):
+    def read(self, place):
         """Reads one of the numbers."""
         return int.from_bytes(self.memory[place : place + 8], "little")
 
@@ -56,21 +49,19 @@ class Board:
         self.memory[place : place + 8] = value.to_bytes(8, "little")
 
 
-MISSED, SENT_AT = 8, 16
-
-
 def helper(board, number, pauses):
     """The other process: one signal for each announcement, a second one where the first was lost."""
     main = os.getppid()
-    for pause in pauses:
-        while board.state != BLOCKING:
-            if board.state == OVER or os.getppid() != main:
+    for turn, pause in enumerate(pauses, 1):
+        while board.read(ANNOUNCED) < turn:
+            if os.getppid() != main:
                 return
         spin(pause)
-        send(board, main, number)
-        if not answered(board, LOST):
-            board.write(MISSED, board.number(MISSED) + 1)
-            while not answered(board, LOST):
+        board.write(SENT_AT, time.monotonic_ns())
+        os.kill(main, number)
+        if not answered(board, turn):
+            board.write(MISSED, board.read(MISSED) + 1)
+            while not answered(board, turn):
                 os.kill(main, number)
 
 
@@ -84,18 +75,12 @@ def spin(nanoseconds):
         pass
 
 
-def send(board, main, number):
-    """Sends the signal and notes when."""
-    board.write(SENT_AT, time.monotonic_ns())
-    os.kill(main, number)
-
-
-def answered(board, seconds):
+def answered(board, turn):
     """Whether main has been taken out of its wait in time."""
-    until = time.monotonic() + seconds
-    while board.state == BLOCKING:
-        if time.monotonic() > until or board.state == OVER:
-            return board.state == OVER
+    until = time.monotonic() + LOST
+    while board.read(ANSWERED) < turn:
+        if time.monotonic() > until:
+            return False
         time.sleep(0.00002)
     return True
 
@@ -158,15 +143,15 @@ def nap():
         threading.Event().wait(0.003)
 
 
-def block_once(board, wait, leave):
+def block_once(board, turn, wait, leave):
     """Main's part of one try: announce, block, be taken out by `leave`; gives the nanoseconds from send to there."""
     try:
-        board.state = BLOCKING
+        board.write(ANNOUNCED, turn)
         wait()
         raise AssertionError(f"{wait} came back by itself")
     except leave:
-        late = time.monotonic_ns() - board.number(SENT_AT)
-    board.state = ANSWERED
+        late = time.monotonic_ns() - board.read(SENT_AT)
+    board.write(ANSWERED, turn)
     return late
 
 
@@ -177,7 +162,6 @@ def wakeup_fd(wanted):
         yield None
         return
     reader, writer = socket.socketpair()
-    reader.setblocking(False)
     writer.setblocking(False)
     signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
     yield lambda: drain(reader)
@@ -185,10 +169,9 @@ def wakeup_fd(wanted):
 
 
 def drain(reader):
-    """The signal numbers that have arrived at the descriptor."""
-    with contextlib.suppress(BlockingIOError):
-        return reader.recv(4096)
-    return b""
+    """The signal numbers at the descriptor; the C handler, on whatever thread, may write its byte a moment later."""
+    ready, _, _ = select.select([reader], [], [], LOST)
+    return reader.recv(4096) if ready else b""
 
 
 def probe(args, number, leave, pauses):
@@ -200,15 +183,15 @@ def probe(args, number, leave, pauses):
     start_receivers()
     names = list(waits)
     with wakeup_fd(args.wakeup_fd) as arrived:
-        for turn in range(len(pauses)):
+        for turn in range(1, len(pauses) + 1):
             name = names[turn % len(names)]
             with harness.limit(30), contextlib.nullcontext(waits[name]) if waits[name] else thread_to_join() as wait:
-                latencies.setdefault(name, []).append(block_once(board, wait, leave))
+                latencies.setdefault(name, []).append(block_once(board, turn, wait, leave))
             silent += arrived is not None and number not in arrived()
-    board.state = OVER
+    board.write(ANNOUNCED, len(pauses))
     os.waitpid(pid, 0)
     assert not silent, f"{silent} signals without a byte in the user's wakeup fd"
-    return latencies, board.number(MISSED)
+    return latencies, board.read(MISSED)
 
 
 def aimed(args):

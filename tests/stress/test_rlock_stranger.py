@@ -4,6 +4,7 @@ CPython compares thread idents, which the next thread gets again, and lets that 
 """
 
 import re
+import threading as real
 import time
 
 import harness
@@ -15,10 +16,11 @@ APART = 0.002  # between the two threads: long enough for the first one's ident 
 
 
 @pytest.fixture
-def threading():
-    """raddle's module `threading`."""
+def threading(monkeypatch):
+    """raddle's module `threading`, with nothing said about the holders' errors."""
     import raddle.threading
 
+    monkeypatch.setattr(real, "excepthook", lambda args: None)
     return raddle.threading
 
 
@@ -37,12 +39,8 @@ def leave(lock, how):
         raise SystemExit
 
 
-def left_by_the_dead(threading, monkeypatch, how="returned"):
+def left_by_the_dead(threading, how="returned"):
     """An RLock whose holder has ended."""
-    monkeypatch.setattr(threading, "excepthook", lambda args: None)
-    import threading as real
-
-    monkeypatch.setattr(real, "excepthook", lambda args: None)
     lock = threading.RLock()
     holder = threading.Thread(target=leave, args=(lock, how), name="late-holder")
     holder.start()
@@ -76,19 +74,19 @@ def untimed(lock, way):
         return True
 
 
-def test_no_stranger_enters(threading, monkeypatch):
+def test_no_stranger_enters(threading):
     """Holder ends, next thread tries without blocking: 0 of 50 get in."""
     entered = 0
     for _ in range(ROUNDS):
-        lock = left_by_the_dead(threading, monkeypatch)
+        lock = left_by_the_dead(threading)
         entered += in_thread(threading, lambda lock=lock: lock.acquire(False))
     assert entered == 0, f"{entered} of {ROUNDS} strangers entered"
 
 
 @pytest.mark.parametrize("args", [{"blocking": False}, {"timeout": 0.01}, {"timeout": 0}], ids=str)
-def test_non_blocking_and_timed_takers_get_false(threading, monkeypatch, args):
+def test_non_blocking_and_timed_takers_get_false(threading, args):
     """Holder ends; a take that may fail fails, as on the standard library with a live holder."""
-    lock = left_by_the_dead(threading, monkeypatch)
+    lock = left_by_the_dead(threading)
     assert in_thread(threading, lambda: lock.acquire(**args)) is False
 
 
@@ -97,11 +95,11 @@ def test_non_blocking_and_timed_takers_get_false(threading, monkeypatch, args):
     ("how", "told"),
     [("returned", r"return|finish|ended"), ("failed", r"ValueError"), ("exited", r"SystemExit|exit|ended")],
 )
-def test_untimed_taker_is_told_who_where_and_how(threading, monkeypatch, how, told, way):
+def test_untimed_taker_is_told_who_where_and_how(threading, how, told, way):
     """Holder dies in one of three ways; the taker's error names it, its line and its death."""
     import raddle
 
-    lock = left_by_the_dead(threading, monkeypatch, how)
+    lock = left_by_the_dead(threading, how)
     error = in_thread(threading, lambda: untimed(lock, way))
     assert isinstance(error, raddle.LockAbandonedError), repr(error)
     assert isinstance(error, RuntimeError)
@@ -111,20 +109,20 @@ def test_untimed_taker_is_told_who_where_and_how(threading, monkeypatch, how, to
     assert re.search(told, text), text
 
 
-def test_fifty_untimed_takers_are_all_told(threading, monkeypatch):
+def test_fifty_untimed_takers_are_all_told(threading):
     """Holder ends, untimed taker: 50 of 50 errors."""
     import raddle
 
     for _ in range(ROUNDS):
-        lock = left_by_the_dead(threading, monkeypatch)
+        lock = left_by_the_dead(threading)
         assert isinstance(in_thread(threading, lock.acquire), raddle.LockAbandonedError)
 
 
-def test_main_is_told_too(threading, monkeypatch):
+def test_main_is_told_too(threading):
     """Holder ends; main, the oldest thread of all, is a stranger like any other."""
     import raddle
 
-    lock = left_by_the_dead(threading, monkeypatch)
+    lock = left_by_the_dead(threading)
     with pytest.raises(raddle.LockAbandonedError, match="late-holder"):
         lock.acquire()
 
@@ -159,9 +157,9 @@ def test_who_waits_already_is_told_when_the_holder_dies(threading):
     assert results and isinstance(results[0], raddle.LockAbandonedError), results
 
 
-def test_the_dead_one_s_lock_is_not_owned(threading, monkeypatch):
+def test_the_dead_one_s_lock_is_not_owned(threading):
     """Holder ends: a stranger neither owns the lock nor may release it."""
-    lock = left_by_the_dead(threading, monkeypatch)
+    lock = left_by_the_dead(threading)
     assert in_thread(threading, lock._is_owned) is False
     error = in_thread(threading, lock.release)
     assert isinstance(error, RuntimeError)

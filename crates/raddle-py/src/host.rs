@@ -68,8 +68,7 @@ fn has_signal_handlers(py: Python<'_>) -> PyResult<bool> {
     for number in 1..65 {
         let handler = signal.call_method1("getsignal", (number,));
         let Ok(handler) = handler else { continue };
-        let ours = handler.is(default) || handler.getattr("_raddle_handler").is_ok();
-        if handler.is_callable() && !ours {
+        if handler.is_callable() && !handler.is(default) && !lifecycle::is_our_handler(&handler) {
             return Ok(true);
         }
     }
@@ -121,14 +120,17 @@ fn configure(deadlocks: &str, grace: f64) -> PyResult<()> {
     Ok(())
 }
 
-/// Puts the whole program under observation: what is found is printed, and so is who died.
+/// Puts the whole program under observation: what is found is printed, so is who died, and so is who keeps the program
+/// alive after its main function; SIGQUIT prints who waits for what.
 #[pyfunction]
 fn observe_program(py: Python<'_>) -> PyResult<()> {
     OBSERVED.store(true, Ordering::Relaxed);
     let threading = py.import("threading")?;
     let hook = wrap_pyfunction!(excepthook, py)?;
     threading.setattr("excepthook", &hook)?;
-    threading.setattr("__excepthook__", &hook)
+    threading.setattr("__excepthook__", &hook)?;
+    lifecycle::observe_exit(py)?;
+    lifecycle::handle_if_default(py, libc::SIGQUIT)
 }
 
 /// Handles an error that left a thread's function: prints it as CPython does, then says who started the thread.
@@ -158,12 +160,6 @@ pub(crate) fn one_line(error: &Bound<'_, PyAny>) -> String {
     }
 }
 
-/// Prints who has waited longest for what (RD007).
-#[pyfunction]
-fn tell_longest_waits() {
-    tell(&runtime().longest_waits());
-}
-
 /// How many verdicts of each code there were so far.
 #[pyfunction]
 fn found() -> BTreeMap<&'static str, u64> {
@@ -185,7 +181,6 @@ fn codes() -> Vec<(&'static str, &'static str)> {
 pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(configure, module)?)?;
     module.add_function(wrap_pyfunction!(observe_program, module)?)?;
-    module.add_function(wrap_pyfunction!(tell_longest_waits, module)?)?;
     module.add_function(wrap_pyfunction!(found, module)?)?;
     module.add_function(wrap_pyfunction!(explain, module)?)?;
     module.add_function(wrap_pyfunction!(codes, module)?)

@@ -1,10 +1,12 @@
 //! The edges of a process's life: import into a sub-interpreter, fork, the end of the main function.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 
-use pyo3::exceptions::PyImportError;
+use pyo3::exceptions::{PyImportError, PyKeyboardInterrupt, PyRuntimeError};
 use pyo3::ffi;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyCFunction;
 use raddle::graph::verdict::{Cause, ThreadKind};
 
 use crate::{host, runtime};
@@ -46,28 +48,100 @@ fn after_fork_in_child() {
     runtime().after_fork_in_child(&me);
 }
 
-/// The program's main function is done, and it waits for its threads now: from here on a program whose last threads
-/// sleep is told of as RD005.
-#[pyfunction]
-fn main_is_done() {
+/// Whether Ctrl-C ended the wait for the program's threads.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Whether main is done and waits for the program's threads.
+static DONE: AtomicBool = AtomicBool::new(false);
+
+/// Has the runtime told when the main function is done and the interpreter waits for the program's threads: from then on
+/// a program whose last threads sleep is told of as RD005, and so is one that is interrupted.
+pub(crate) fn observe_exit(py: Python<'_>) -> PyResult<()> {
+    let threading = py.import("threading")?;
+    // These run in reverse order just before the wait, so the first is the last.
+    let done = PyCFunction::new_closure(py, None, None, |args, _| main_is_done(args.py()))?;
+    threading.getattr("_threading_atexits")?.call_method1("insert", (0, done))?;
+    let wait = threading.getattr("_shutdown")?.unbind();
+    let shutdown = PyCFunction::new_closure(py, Some(c"_shutdown"), None, move |args, _| {
+        let py = args.py();
+        let waited = wait.call0(py);
+        if waited.as_ref().is_err_and(|error| error.is_instance_of::<PyKeyboardInterrupt>(py)) {
+            INTERRUPTED.store(true, Ordering::Relaxed);
+            host::tell(&runtime().keeps_alive(Cause::Interrupt));
+        }
+        DONE.store(false, Ordering::Relaxed);
+        runtime().threads_are_done(&raddle::thread::current(runtime()));
+        waited
+    })?;
+    threading.setattr("_shutdown", shutdown)
+}
+
+fn main_is_done(py: Python<'_>) -> PyResult<()> {
+    DONE.store(true, Ordering::Relaxed);
     runtime().main_is_done(&raddle::thread::current(runtime()));
+    handle_if_default(py, libc::SIGTERM)
 }
 
-/// The wait of `main_is_done` is over.
-#[pyfunction]
-fn threads_are_done() {
-    runtime().threads_are_done(&raddle::thread::current(runtime()));
+static HANDLER: PyOnceLock<Py<PyCFunction>> = PyOnceLock::new();
+
+/// Tells why the program does not end when signal `number` comes, if the program leaves that signal to the system. A
+/// SIGTERM then ends it as it would have.
+pub(crate) fn handle_if_default(py: Python<'_>, number: i32) -> PyResult<()> {
+    let signal = py.import("_signal")?;
+    if !is_main_thread() || !signal.call_method1("getsignal", (number,))?.eq(signal.getattr("SIG_DFL")?)? {
+        return Ok(());
+    }
+    let handler = HANDLER.get_or_try_init(py, || {
+        PyCFunction::new_closure(py, Some(c"raddle_handler"), None, |args, _| {
+            on_signal(args.py(), args.get_item(0)?.extract()?)
+        })
+        .map(Bound::unbind)
+    })?;
+    signal.call_method1("signal", (number, handler)).map(drop)
 }
 
-/// Tells RD005: why the program does not end. `cause`: "interrupt", "terminate" or "quit".
+pub(crate) fn is_our_handler(handler: &Bound<'_, PyAny>) -> bool {
+    HANDLER.get(handler.py()).is_some_and(|ours| handler.is(ours))
+}
+
+fn on_signal(py: Python<'_>, number: i32) -> PyResult<()> {
+    let terminate = number == libc::SIGTERM;
+    if DONE.load(Ordering::Relaxed) {
+        host::tell(&runtime().keeps_alive(if terminate { Cause::Terminate } else { Cause::Quit }));
+    } else {
+        host::tell(&runtime().longest_waits());
+    }
+    if terminate {
+        let signal = py.import("_signal")?;
+        signal.call_method1("signal", (number, signal.getattr("SIG_DFL")?))?;
+        signal.call_method1("raise_signal", (number,))?;
+    }
+    Ok(())
+}
+
+/// Whether Ctrl-C ended the wait for the program's threads after its main function was done.
 #[pyfunction]
-fn tell_keeps_alive(cause: &str) {
-    let cause = match cause {
-        "terminate" => Cause::Terminate,
-        "quit" => Cause::Quit,
-        _ => Cause::Interrupt,
-    };
-    host::tell(&runtime().keeps_alive(cause));
+fn interrupted_at_exit() -> bool {
+    INTERRUPTED.load(Ordering::Relaxed)
+}
+
+static STATUS: AtomicI32 = AtomicI32::new(0);
+
+/// Ends the process with this status when the interpreter has finalized completely, instead of its own status.
+#[pyfunction]
+fn exit_with(status: i32) -> PyResult<()> {
+    extern "C" fn exit() {
+        // SAFETY: the interpreter calls this as the last thing of its finalization, on the main thread.
+        unsafe { libc::exit(STATUS.load(Ordering::Relaxed)) }
+    }
+    if STATUS.swap(status, Ordering::Relaxed) != 0 {
+        return Ok(());
+    }
+    // SAFETY: the function lives for ever and calls no Python.
+    match unsafe { ffi::Py_AtExit(Some(exit)) } {
+        0 => Ok(()),
+        _ => Err(PyRuntimeError::new_err("the interpreter takes no more exit functions")),
+    }
 }
 
 pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -78,9 +152,8 @@ pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
         raddle::thread::current(runtime()).set_kind(ThreadKind::Main);
     }
     module.add_function(wrap_pyfunction!(after_fork_in_child, module)?)?;
-    module.add_function(wrap_pyfunction!(main_is_done, module)?)?;
-    module.add_function(wrap_pyfunction!(threads_are_done, module)?)?;
-    module.add_function(wrap_pyfunction!(tell_keeps_alive, module)?)?;
+    module.add_function(wrap_pyfunction!(interrupted_at_exit, module)?)?;
+    module.add_function(wrap_pyfunction!(exit_with, module)?)?;
     let hooks = [("after_in_child", module.getattr("after_fork_in_child")?)];
     py.import("os")?.call_method("register_at_fork", (), Some(&pyo3::types::IntoPyDict::into_py_dict(hooks, py)?))?;
     Ok(())
