@@ -172,7 +172,19 @@ pub(crate) struct CodeSite {
     pub(crate) index: usize,
 }
 
+/// First and last line, first and last column.
+type Position = (Option<u32>, Option<u32>, Option<u32>, Option<u32>);
+
 impl CodeSite {
+    fn enters_with(&self, py: Python<'_>) -> bool {
+        let opcode = || -> PyResult<bool> {
+            let bytes: Vec<u8> = self.code.bind(py).getattr("co_code")?.extract()?;
+            let before_with: u8 = py.import("opcode")?.getattr("opmap")?.get_item("BEFORE_WITH")?.extract()?;
+            Ok(bytes.get(self.index * 2) == Some(&before_with))
+        };
+        opcode().unwrap_or(false)
+    }
+
     fn of(py: Python<'_>, packed: u64) -> Option<CodeSite> {
         // SAFETY: null or a code object that the caller's source of `packed` keeps alive.
         let code = unsafe { Borrowed::from_ptr_or_opt(py, code_of(packed)) }?;
@@ -183,13 +195,12 @@ impl CodeSite {
     fn read(&self, py: Python<'_>) -> PyResult<Place> {
         let code = self.code.bind(py);
         let file: String = code.getattr("co_filename")?.extract()?;
-        let positions = code.call_method0("co_positions")?;
-        let position = positions.try_iter()?.nth(self.index).transpose()?;
-        type Position = (Option<u32>, Option<u32>, Option<u32>, Option<u32>);
-        let (line, end_line, start, end) = match position {
-            Some(position) => position.extract::<Position>()?,
-            None => (None, None, None, None),
-        };
+        let positions: Vec<Position> = code.call_method0("co_positions")?.try_iter()?.map(|p| p?.extract()).collect::<PyResult<_>>()?;
+        // The instruction that enters a `with` block is said to span the block; the one before it is the expression.
+        let spans_lines = |at: &usize| matches!(positions.get(*at), Some((line, end, ..)) if line != end);
+        let index = Some(self.index).filter(|at| !spans_lines(at) || !self.enters_with(py)).or(self.index.checked_sub(1));
+        let position = index.and_then(|at| positions.get(at).copied());
+        let (line, end_line, start, end) = position.unwrap_or_default();
         let line = line.unwrap_or(code.getattr("co_firstlineno")?.extract()?);
         let end_line = end_line.unwrap_or(line).max(line);
         let function = code.getattr("co_qualname")?.extract()?;
