@@ -14,7 +14,7 @@ import pytest
 TESTS = Path(__file__).resolve().parent
 sys.path.insert(0, str(TESTS / "stress"))
 
-import harness
+import harness  # noqa: E402
 
 LIMIT = 60
 MODULES = {"std": "threading", "raddle": "raddle.threading"}

@@ -1,14 +1,21 @@
 """Puts raddle in place of the standard library, and back."""
 
 import sys
-import threading as real
+import threading
 
 from . import _raddle
 from . import threading as mine
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+real: "Any" = threading
+
 # What is put into the real module. Private names of classes are there because programs and libraries use them.
-NAMES = ("Lock", "Condition", "Semaphore", "BoundedSemaphore", "Event", "Barrier", "Thread", "Timer", "RLock", "_RLock")
-NAMES += ("_CRLock", "_PyRLock")
+NAMES = tuple(
+    "Lock RLock Condition Semaphore BoundedSemaphore Event Barrier Thread Timer _RLock _CRLock _PyRLock".split()
+)
 
 # Modules whose own names for the interpreter's primitives stay: they are the ground that `threading` stands on.
 LEFT_ALONE = {"_thread", "threading", "importlib._bootstrap", "_frozen_importlib", "_frozen_importlib_external"}

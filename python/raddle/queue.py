@@ -1,4 +1,4 @@
 """The names of `queue`. They are the standard library's own classes as yet, on whatever locks `threading` has."""
 
-from queue import *  # noqa: F403
-from queue import __all__ as __all__
+from queue import *
+from queue import __all__  # noqa: F401

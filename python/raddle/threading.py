@@ -5,15 +5,20 @@ What is not a lock or a thread is the standard library's own object, so that bot
 standard library's, which keeps starting the operating system's thread; what is added is that the runtime knows of it.
 """
 
-# ruff: noqa: F822  (names of __all__ that depend on the interpreter's version come from the real module)
+
 
 import sys as _sys
-import threading as _real
-import types as _types
-from collections.abc import Callable as _Callable
-from typing import Any as _Any
+import threading
 
 from . import _raddle
+
+TYPE_CHECKING = False  # `typing` and its like cost more to import than all of this
+if TYPE_CHECKING:
+    from collections.abc import Callable as _Callable
+    from typing import Any as _Any
+
+_real: "_Any" = threading  # of which private names are used, too: see the project's design
+del threading
 
 __all__ = list(_real.__all__)
 
@@ -30,7 +35,7 @@ if _sys.version_info >= (3, 14):
     RLock = _raddle.RLock
 else:
 
-    def RLock(*args: _Any, **kwargs: _Any) -> _raddle.RLock:
+    def RLock(*args: "_Any", **kwargs: "_Any") -> _raddle.RLock:  # type: ignore[no-redef]
         """Factory function that returns a new reentrant lock."""
         if (args or kwargs) and _sys.version_info >= (3, 13):
             import warnings
@@ -40,12 +45,13 @@ else:
         return _raddle.RLock(*args, **kwargs)
 
 
-class Thread(_real.Thread):
+class Thread(_real.Thread):  # type: ignore[misc]
     _raddle_handle: "_raddle.ThreadHandle | None" = None
 
     def start(self) -> None:
         if not self._initialized or self._started.is_set():
-            return _real_start(self)
+            _real_start(self)  # which raises
+            return
         self._raddle_handle = _raddle.ThreadHandle(self._name, self._daemonic)
         try:
             _real_start(self)
@@ -57,16 +63,16 @@ class Thread(_real.Thread):
         handle = self._raddle_handle
         if handle is not None:
             handle.bind()
-            self._invoke_excepthook = _noting(handle, self._invoke_excepthook)
+            self._invoke_excepthook: _Callable[[Thread], None] = _noting(handle, self._invoke_excepthook)
         _real_bootstrap(self)
 
     def join(self, timeout: "float | None" = None) -> None:
         handle = self._raddle_handle
         if handle is not None and self is not current_thread() and self.is_alive() and _is_usual(timeout):
             if not handle.wait(timeout):
-                return None
+                return
             timeout = None
-        return _real_join(self, timeout)
+        _real_join(self, timeout)
 
     def _set_name(self, name: str) -> None:
         _real_name.__set__(self, name)
@@ -153,13 +159,13 @@ current_thread = _real.current_thread
 TIMEOUT_MAX = _real.TIMEOUT_MAX
 
 
-class _Facade(_types.ModuleType):
+class _Facade(type(_sys)):  # type: ignore[misc]
     """What is not defined here is the standard library's, for reading and for writing: `excepthook`, `_active`, ...
 
     Deleting a name that was written undoes the writing, as with a module whose global was patched and is restored.
     """
 
-    def __getattr__(self, name: str) -> _Any:
+    def __getattr__(self, name: str) -> "_Any":
         try:
             return getattr(_real, name)
         except AttributeError:

@@ -9,6 +9,7 @@ raddle: RuntimeError: can't start new thread..., at once; a second try when ther
 
 import resource
 import time
+from pathlib import Path
 
 MIB = 1 << 20
 
@@ -16,7 +17,7 @@ MIB = 1 << 20
 def scene(threading):
     threading.Thread(target=int).start()
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    in_use = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+    in_use = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     threading.stack_size(256 * MIB)
     resource.setrlimit(resource.RLIMIT_AS, (in_use + 64 * MIB, hard))
     thread = threading.Thread(target=int)

@@ -11,8 +11,7 @@ raddle: DeadlockError: deadlock: ..., exit status 70 [RD001]
 def scene(threading):
     lock = threading.Lock()
     try:
-        with lock:
-            with lock:
-                return "taken twice"
+        with lock, lock:
+            return "taken twice"
     except RuntimeError as error:
         return f"{type(error).__name__}: {str(error).splitlines()[0]}"

@@ -52,7 +52,7 @@ def guarded(function, *args):
     """Runs a function whose error would otherwise only end its thread."""
     try:
         function(*args)
-    except BaseException:  # noqa: BLE001  (whatever it is, it must be seen)
+    except BaseException:
         fail()
 
 

@@ -98,6 +98,8 @@ class Watched:
 
     def end(self):
         """Kills the program if it still runs; gives its exit code (None: it was still running)."""
+        if not self.selector.get_map():  # both pipes are closed: it is about to end
+            self.child.wait(10)
         code = self.child.poll()
         self.child.kill()
         self.child.wait()

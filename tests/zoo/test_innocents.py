@@ -75,7 +75,5 @@ def test_no_verdict_when_the_releaser_comes_within_the_grace(runtime):
 def test_innocents_notice_a_runtime_that_raises_for_any_cycle():
     """With the policy broken on purpose, at least five innocents fail: the zoo can tell."""
     results = run_each("raddle", "--runs", "20", timeout=40, RADDLE_FAULT="any-cycle-raises")
-    if all(done is not None and done.returncode == harness.NOT_OFFERED for done in results.values()):
-        pytest.skip("this build of raddle has no hook to seed the fault any-cycle-raises")
     caught = [name for name, done in results.items() if done is not None and "DeadlockError" in done.stderr]
     assert len(caught) >= 5, f"only {caught} noticed"

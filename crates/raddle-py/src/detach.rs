@@ -74,11 +74,12 @@ impl Sleeper for PySleeper {
 }
 
 fn sleep_as_main(py: Python<'_>, parker: &Parker, deadline: Option<Time>) -> PyResult<Woken> {
-    let pipe = parker.signal_pipe()?;
+    let (heard, pipe) = parker.signal_pipe()?;
     let before = set_wakeup_fd(py, pipe)?;
     let listening = before == -1;
     if !listening {
         set_wakeup_fd(py, before)?;
+        forward(heard, before);
     }
     let looked = py.check_signals();
     let look = (!listening).then(|| Time::now().after(LOOK_FOR_SIGNALS));
@@ -101,4 +102,17 @@ fn set_wakeup_fd(py: Python<'_>, fd: RawFd) -> PyResult<RawFd> {
     static SET: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let quietly = [("warn_on_full_buffer", false)].into_py_dict(py)?;
     SET.import(py, "_signal", "set_wakeup_fd")?.call((fd,), Some(&quietly))?.extract()
+}
+
+/// Hands on what signals wrote into our pipe in the moment in which it stood in for the program's own.
+fn forward(from: RawFd, to: RawFd) {
+    let mut bytes = [0u8; 64];
+    // SAFETY: reads at most as many bytes as there is room for, and writes as many as were read. Neither blocks: our pipe
+    // does not, and the interpreter demands the same of the program's descriptor.
+    unsafe {
+        let count = libc::read(from, bytes.as_mut_ptr().cast(), bytes.len());
+        if count > 0 {
+            libc::write(to, bytes.as_ptr().cast(), count as usize);
+        }
+    }
 }

@@ -79,8 +79,7 @@ fn has_signal_handlers(py: Python<'_>) -> PyResult<bool> {
 pub(crate) fn tell(verdict: &Verdict) {
     *FOUND.lock().unwrap_or_else(PoisonError::into_inner).entry(verdict.code().id()).or_default() += 1;
     let is_raised = match verdict {
-        Verdict::Deadlock { raised, .. } => *raised,
-        Verdict::OwnerDead { wait } => wait.object.kind == "RLock",
+        Verdict::Deadlock { raised, .. } | Verdict::OwnerDead { raised, .. } => *raised,
         _ => false,
     };
     if (OBSERVED.load(Ordering::Relaxed) || !is_raised) && is_new(verdict) {
@@ -108,6 +107,7 @@ fn configure(deadlocks: &str, grace: f64) -> PyResult<()> {
     let deadlocks = match deadlocks {
         "raise" => Deadlocks::Raise,
         "report" => Deadlocks::Report,
+        "raise-any" => Deadlocks::RaiseAny,
         "off" => Deadlocks::Off,
         other => {
             return Err(PyValueError::new_err(format!("deadlocks must be 'raise', 'report' or 'off', got {other:?}")));

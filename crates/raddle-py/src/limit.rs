@@ -37,7 +37,11 @@ impl Limit {
     }
 
     fn after(seconds: f64) -> Limit {
-        if seconds > 0.0 { Limit::After(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)) } else { Limit::Now }
+        if seconds > 0.0 {
+            Limit::After(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
+        } else {
+            Limit::Now
+        }
     }
 
     /// The arguments of `lock.acquire(blocking=True, timeout=-1)`, as the interpreter passes them.
@@ -93,7 +97,7 @@ fn is_small_int(arg: &Bound<'_, PyAny>) -> bool {
     arg.is_exact_instance_of::<PyInt>() && arg.extract::<i64>().is_ok_and(|value| value.unsigned_abs() < 1 << 40)
 }
 
-type Found<'py, const N: usize> = [Option<Bound<'py, PyAny>>; N];
+pub(crate) type Found<'py, const N: usize> = [Option<Bound<'py, PyAny>>; N];
 
 /// The arguments of a raw method whose parameters are `names`. What does not fit is in the error, or left out if there is
 /// no `method` to name in it.
@@ -150,11 +154,9 @@ pub(crate) unsafe fn blocking_and_timeout<'py>(
     args: *const *mut PyObject,
     count: isize,
     keywords: *mut PyObject,
-) -> PyResult<(Option<Bound<'py, PyAny>>, Option<Bound<'py, PyAny>>)> {
+) -> PyResult<Found<'py, 2>> {
     // SAFETY: this function's own condition.
-    let [blocking, timeout] =
-        unsafe { arguments(py, Some(method), (args, count, keywords), ["blocking", "timeout"]) }?;
-    Ok((blocking, timeout))
+    unsafe { arguments(py, Some(method), (args, count, keywords), ["blocking", "timeout"]) }
 }
 
 /// The one argument of a raw method.

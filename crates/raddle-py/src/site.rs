@@ -30,7 +30,8 @@ mod layout {
     pub(super) const INSTRUCTION: usize = 56;
 
     /// Versions whose frames look like this.
-    pub(super) const KNOWN: bool = cfg!(not(Py_3_14)) && cfg!(not(Py_GIL_DISABLED)) && cfg!(target_pointer_width = "64");
+    pub(super) const KNOWN: bool =
+        cfg!(not(Py_3_14)) && cfg!(not(Py_GIL_DISABLED)) && cfg!(target_pointer_width = "64");
 }
 
 /// Bytes from a code object to its first instruction; negative: not known, use the public functions.
@@ -195,10 +196,12 @@ impl CodeSite {
     fn read(&self, py: Python<'_>) -> PyResult<Place> {
         let code = self.code.bind(py);
         let file: String = code.getattr("co_filename")?.extract()?;
-        let positions: Vec<Position> = code.call_method0("co_positions")?.try_iter()?.map(|p| p?.extract()).collect::<PyResult<_>>()?;
+        let positions: Vec<Position> =
+            code.call_method0("co_positions")?.try_iter()?.map(|p| p?.extract()).collect::<PyResult<_>>()?;
         // The instruction that enters a `with` block is said to span the block; the one before it is the expression.
         let spans_lines = |at: &usize| matches!(positions.get(*at), Some((line, end, ..)) if line != end);
-        let index = Some(self.index).filter(|at| !spans_lines(at) || !self.enters_with(py)).or(self.index.checked_sub(1));
+        let index =
+            Some(self.index).filter(|at| !spans_lines(at) || !self.enters_with(py)).or(self.index.checked_sub(1));
         let position = index.and_then(|at| positions.get(at).copied());
         let (line, end_line, start, end) = position.unwrap_or_default();
         let line = line.unwrap_or(code.getattr("co_firstlineno")?.extract()?);
@@ -270,4 +273,3 @@ pub(crate) fn of_error(py: Python<'_>, error: &PyErr) -> Option<Place> {
     let index = entry.getattr("tb_lasti").ok()?.extract::<usize>().ok()? / 2;
     CodeSite { code: code.unbind(), index }.place()
 }
-

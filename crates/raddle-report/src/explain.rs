@@ -11,9 +11,7 @@ use raddle::graph::verdict::Code;
 /// assert_eq!(raddle_report::explain("RD999"), None);
 /// ```
 pub fn explain(code: &str) -> Option<String> {
-    let wanted = Code::ALL
-        .into_iter()
-        .find(|known| known.id().eq_ignore_ascii_case(code.trim()))?;
+    let wanted = Code::ALL.into_iter().find(|known| known.id().eq_ignore_ascii_case(code.trim()))?;
     Some(text(wanted).to_owned())
 }
 
@@ -23,10 +21,7 @@ pub fn explain(code: &str) -> Option<String> {
 /// assert_eq!(raddle_report::codes()[0], ("RD001", "deadlock"));
 /// ```
 pub fn codes() -> Vec<(&'static str, &'static str)> {
-    Code::ALL
-        .into_iter()
-        .map(|code| (code.id(), title(code)))
-        .collect()
+    Code::ALL.into_iter().map(|code| (code.id(), title(code))).collect()
 }
 
 fn text(code: Code) -> &'static str {
@@ -57,13 +52,7 @@ mod tests {
 
     #[test]
     fn every_text_has_its_title_and_all_its_parts() {
-        let parts = [
-            "## Example",
-            "```python",
-            "## Why it happens",
-            "## What to do",
-            "## What raddle can see",
-        ];
+        let parts = ["## Example", "```python", "## Why it happens", "## What to do", "## What raddle can see"];
         for (code, title) in codes() {
             let text = explain(code).unwrap();
             assert!(text.starts_with(&format!("# {code}: {title}\n")), "{code}");

@@ -15,13 +15,13 @@
 //! use raddle_report::{Style, render};
 //!
 //! let verdict = Verdict::Died {
-//!     thread: ThreadInfo {
+//!     thread: Box::new(ThreadInfo {
 //!         serial: 7,
 //!         name: "worker".into(),
 //!         kind: ThreadKind::Regular,
 //!         started_by: Some("MainThread".into()),
 //!         started_at: None,
-//!     },
+//!     }),
 //!     error: "ValueError: no such account".into(),
 //!     at: None,
 //!     joiners: Vec::new(),

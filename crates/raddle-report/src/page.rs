@@ -3,9 +3,7 @@
 //! A mark whose place has no text (a program given on the command line, a file that is gone) is said in words below
 //! the name of its place.
 
-use annotate_snippets::{
-    AnnotationKind, Element, Group, Level, Message, Origin, Padding, Renderer, Snippet,
-};
+use annotate_snippets::{AnnotationKind, Element, Group, Level, Message, Origin, Padding, Renderer, Snippet};
 use raddle::graph::verdict::Place;
 
 use crate::source::{Excerpt, Files};
@@ -44,40 +42,22 @@ pub(crate) struct Mark {
 
 impl Mark {
     pub(crate) fn main(place: &Option<Place>, label: String) -> Self {
-        Mark {
-            place: place.clone(),
-            label,
-            main: true,
-        }
+        Mark { place: place.clone(), label, main: true }
     }
 
     pub(crate) fn context(place: &Option<Place>, label: String) -> Self {
-        Mark {
-            place: place.clone(),
-            label,
-            main: false,
-        }
+        Mark { place: place.clone(), label, main: false }
     }
 
     fn kind(&self) -> AnnotationKind {
-        if self.main {
-            AnnotationKind::Primary
-        } else {
-            AnnotationKind::Context
-        }
+        if self.main { AnnotationKind::Primary } else { AnnotationKind::Context }
     }
 }
 
 /// The report as text that ends with a newline.
 pub(crate) fn print(report: Report, style: &Style) -> String {
-    let renderer = if style.color {
-        Renderer::styled()
-    } else {
-        Renderer::plain()
-    };
-    let mut text = renderer
-        .term_width(style.width.max(NARROWEST))
-        .render(&groups(report));
+    let renderer = if style.color { Renderer::styled() } else { Renderer::plain() };
+    let mut text = renderer.term_width(style.width.max(NARROWEST)).render(&groups(report));
     text.push('\n');
     text
 }
@@ -89,19 +69,10 @@ fn groups(report: Report) -> Vec<Group<'static>> {
     let title = report.level.primary_title(report.title).id(report.code);
     let mut groups = vec![title.elements(elements(&first.marks, &mut files))];
     for section in sections {
-        groups.push(
-            Level::NOTE
-                .secondary_title(section.title)
-                .elements(elements(&section.marks, &mut files)),
-        );
+        groups.push(Level::NOTE.secondary_title(section.title).elements(elements(&section.marks, &mut files)));
     }
-    let notes = report
-        .notes
-        .into_iter()
-        .map(|(level, text)| level.message(text));
-    let last = groups
-        .pop()
-        .map(|group| group.element(Padding).elements(notes));
+    let notes = report.notes.into_iter().map(|(level, text)| level.message(text));
+    let last = groups.pop().map(|group| group.element(Padding).elements(notes));
     groups.extend(last);
     groups
 }
@@ -109,43 +80,24 @@ fn groups(report: Report) -> Vec<Group<'static>> {
 fn elements(marks: &[Mark], files: &mut Files) -> Vec<Element<'static>> {
     let excerpts = files.excerpts(marks.iter().filter_map(|mark| mark.place.as_ref()));
     let shown = |mark: &&Mark| excerpts.iter().any(|excerpt| shows(excerpt, mark));
-    let mut elements: Vec<Element> = excerpts
-        .iter()
-        .map(|excerpt| snippet(excerpt, marks).into())
-        .collect();
+    let mut elements: Vec<Element> = excerpts.iter().map(|excerpt| snippet(excerpt, marks).into()).collect();
     for mark in marks.iter().filter(|mark| !shown(mark)) {
-        elements.extend(
-            mark.place
-                .as_ref()
-                .map(|place| Origin::path(described(place)).into()),
-        );
+        elements.extend(mark.place.as_ref().map(|place| Origin::path(described(place)).into()));
         elements.extend(sentence(mark).map(Element::from));
     }
     elements
 }
 
 fn shows(excerpt: &Excerpt, mark: &Mark) -> bool {
-    mark.place
-        .as_ref()
-        .is_some_and(|place| excerpt.span(place).is_some())
+    mark.place.as_ref().is_some_and(|place| excerpt.span(place).is_some())
 }
 
-fn snippet(
-    excerpt: &Excerpt,
-    marks: &[Mark],
-) -> Snippet<'static, annotate_snippets::Annotation<'static>> {
+fn snippet(excerpt: &Excerpt, marks: &[Mark]) -> Snippet<'static, annotate_snippets::Annotation<'static>> {
     let annotations = marks.iter().filter_map(|mark| {
         let span = excerpt.span(mark.place.as_ref()?)?;
-        Some(
-            mark.kind()
-                .span(span)
-                .label(Some(mark.label.clone()).filter(|label| !label.is_empty())),
-        )
+        Some(mark.kind().span(span).label(Some(mark.label.clone()).filter(|label| !label.is_empty())))
     });
-    Snippet::source(excerpt.text())
-        .path(path(&excerpt.file))
-        .line_start(excerpt.first)
-        .annotations(annotations)
+    Snippet::source(excerpt.text()).path(path(&excerpt.file)).line_start(excerpt.first).annotations(annotations)
 }
 
 fn sentence(mark: &Mark) -> Option<Message<'static>> {

@@ -43,10 +43,7 @@ impl Files {
                 None => sheets.push((&place.file, lines)),
             }
         }
-        sheets
-            .into_iter()
-            .flat_map(|(file, sheet)| self.runs(file, sheet))
-            .collect()
+        sheets.into_iter().flat_map(|(file, sheet)| self.runs(file, sheet)).collect()
     }
 
     /// The numbered lines of one place, as far as they can be had.
@@ -67,16 +64,10 @@ impl Files {
     fn runs(&mut self, file: &str, sheet: BTreeMap<usize, String>) -> Vec<Excerpt> {
         let mut runs: Vec<Excerpt> = Vec::new();
         for (number, line) in sheet {
-            let gap = runs
-                .last()
-                .and_then(|run| self.between(file, run.end()..number));
+            let gap = runs.last().and_then(|run| self.between(file, run.end()..number));
             match (gap, runs.last_mut()) {
                 (Some(gap), Some(run)) => run.lines.extend(gap.into_iter().chain([line])),
-                _ => runs.push(Excerpt {
-                    file: file.to_owned(),
-                    first: number,
-                    lines: vec![line],
-                }),
+                _ => runs.push(Excerpt { file: file.to_owned(), first: number, lines: vec![line] }),
             }
         }
         runs
@@ -92,11 +83,7 @@ impl Files {
 
     fn lines(&mut self, file: &str) -> &[String] {
         let read = || read(Path::new(file)).map(|text| split(&text).collect());
-        self.0
-            .entry(file.to_owned())
-            .or_insert_with(read)
-            .as_deref()
-            .unwrap_or_default()
+        self.0.entry(file.to_owned()).or_insert_with(read).as_deref().unwrap_or_default()
     }
 }
 
@@ -123,9 +110,7 @@ impl Excerpt {
             let to = ceil(&self.lines[last], to as usize);
             self.offset(first) + from..self.offset(last) + to
         });
-        columns
-            .filter(|span| span.start < span.end)
-            .unwrap_or_else(|| self.whole(first, last))
+        columns.filter(|span| span.start < span.end).unwrap_or_else(|| self.whole(first, last))
     }
 
     /// From the first to the last character that is no white space.
@@ -133,11 +118,7 @@ impl Excerpt {
         let indent = self.lines[first].len() - self.lines[first].trim_start().len();
         let end = self.offset(last) + self.lines[last].trim_end().len();
         let start = self.offset(first) + indent;
-        if start < end {
-            start..end
-        } else {
-            self.offset(first)..self.offset(first)
-        }
+        if start < end { start..end } else { self.offset(first)..self.offset(first) }
     }
 
     /// Where a line starts in the text.
@@ -147,46 +128,27 @@ impl Excerpt {
 }
 
 fn floor(line: &str, column: usize) -> usize {
-    (0..=column.min(line.len()))
-        .rev()
-        .find(|&at| line.is_char_boundary(at))
-        .unwrap_or(0)
+    (0..=column.min(line.len())).rev().find(|&at| line.is_char_boundary(at)).unwrap_or(0)
 }
 
 fn ceil(line: &str, column: usize) -> usize {
-    (column.min(line.len())..line.len())
-        .find(|&at| line.is_char_boundary(at))
-        .unwrap_or(line.len())
+    (column.min(line.len())..line.len()).find(|&at| line.is_char_boundary(at)).unwrap_or(line.len())
 }
 
 fn read(file: &Path) -> Option<String> {
-    let about = std::fs::metadata(file)
-        .ok()
-        .filter(|about| about.is_file() && about.len() <= LARGEST_FILE)?;
+    let about = std::fs::metadata(file).ok().filter(|about| about.is_file() && about.len() <= LARGEST_FILE)?;
     let mut bytes = Vec::with_capacity(about.len() as usize);
     std::io::Read::read_to_end(&mut std::fs::File::open(file).ok()?, &mut bytes).ok()?;
     Some(match String::from_utf8(bytes) {
-        Ok(text) => text
-            .strip_prefix('\u{feff}')
-            .map(str::to_owned)
-            .unwrap_or(text),
-        Err(latin) => latin
-            .as_bytes()
-            .iter()
-            .map(|&byte| char::from(byte))
-            .collect(),
+        Ok(text) => text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text),
+        Err(latin) => latin.as_bytes().iter().map(|&byte| char::from(byte)).collect(),
     })
 }
 
 /// Lines as Python's tokenizer counts them: all three kinds of line ends.
 fn split(text: &str) -> impl Iterator<Item = String> {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
-    let lines: Vec<String> = text
-        .strip_suffix('\n')
-        .unwrap_or(&text)
-        .split('\n')
-        .map(str::to_owned)
-        .collect();
+    let lines: Vec<String> = text.strip_suffix('\n').unwrap_or(&text).split('\n').map(str::to_owned).collect();
     lines.into_iter()
 }
 
@@ -212,10 +174,7 @@ mod tests {
 
     #[test]
     fn columns_are_bytes_and_never_cut_a_character() {
-        assert_eq!(
-            meant(&place((3, 3), Some((8, 12)), "größe = lock.acquire()")),
-            "= lo"
-        );
+        assert_eq!(meant(&place((3, 3), Some((8, 12)), "größe = lock.acquire()")), "= lo");
         assert_eq!(meant(&place((3, 3), Some((3, 6)), "größe")), "öß");
     }
 
@@ -229,44 +188,22 @@ mod tests {
 
     #[test]
     fn an_expression_may_span_lines_and_may_miss_some() {
-        assert_eq!(
-            meant(&place((1, 2), Some((2, 3)), "a(b,\r\n  c)\n")),
-            "b,\n  c"
-        );
-        assert_eq!(
-            meant(&place((1, u32::MAX), Some((2, 3)), "a(b,\rc)")),
-            "b,\nc)"
-        );
+        assert_eq!(meant(&place((1, 2), Some((2, 3)), "a(b,\r\n  c)\n")), "b,\n  c");
+        assert_eq!(meant(&place((1, u32::MAX), Some((2, 3)), "a(b,\rc)")), "b,\nc)");
         assert_eq!(meant(&place((2, 1), Some((0, 1)), "ab")), "a");
     }
 
     #[test]
     fn places_that_touch_share_an_excerpt_and_others_do_not() {
-        let places = [
-            place((5, 5), None, "five"),
-            place((4, 4), None, "four"),
-            place((9, 9), None, "nine"),
-        ];
+        let places = [place((5, 5), None, "five"), place((4, 4), None, "four"), place((9, 9), None, "nine")];
         let excerpts = Files::default().excerpts(places.iter());
-        assert_eq!(
-            excerpts.iter().map(Excerpt::text).collect::<Vec<_>>(),
-            ["four\nfive", "nine"]
-        );
+        assert_eq!(excerpts.iter().map(Excerpt::text).collect::<Vec<_>>(), ["four\nfive", "nine"]);
     }
 
     #[test]
     fn line_zero_and_lines_after_the_end_have_no_text() {
-        assert!(
-            Files::default()
-                .excerpts([&place((0, 3), None, "x")].into_iter())
-                .is_empty()
-        );
-        let late = Place {
-            file: file!().into(),
-            line: u32::MAX,
-            end_line: 0,
-            ..Place::default()
-        };
+        assert!(Files::default().excerpts([&place((0, 3), None, "x")].into_iter()).is_empty());
+        let late = Place { file: file!().into(), line: u32::MAX, end_line: 0, ..Place::default() };
         assert!(Files::default().excerpts([&late].into_iter()).is_empty());
     }
 

@@ -27,10 +27,7 @@ impl Style {
     /// assert_eq!(raddle_report::Style::plain().width, 140);
     /// ```
     pub fn plain() -> Self {
-        Style {
-            color: false,
-            width: DEFAULT_WIDTH,
-        }
+        Style { color: false, width: DEFAULT_WIDTH }
     }
 
     /// What suits the standard error stream of this process: colours only if it is a terminal and `NO_COLOR` is unset

@@ -17,45 +17,26 @@ pub fn summary(verdict: &Verdict) -> String {
     let names = Names::of(verdict);
     let (head, lines) = match verdict {
         Verdict::Deadlock { cycle, .. } => {
-            let edges = (0..cycle.waits.len())
-                .map(|at| edge(&cycle.waits, at, &names))
-                .collect();
+            let edges = (0..cycle.waits.len()).map(|at| edge(&cycle.waits, at, &names)).collect();
             (headline(&cycle.waits, &names), edges)
         }
-        Verdict::Died {
-            thread,
-            error,
-            joiners,
-            ..
-        } => (
-            format!("{} died: {}", names.with_origin(thread), clean(error)),
-            lines(joiners.iter(), &names),
-        ),
-        Verdict::OwnerDead { wait } => {
-            (owner_dead(wait, &names), lines([wait].into_iter(), &names))
+        Verdict::Died { thread, error, joiners, .. } => {
+            (format!("{} died: {}", names.with_origin(thread), clean(error)), lines(joiners.iter(), &names))
         }
+        Verdict::OwnerDead { wait, .. } => (owner_dead(wait, &names), lines([&**wait].into_iter(), &names)),
         list => listed(list, &names),
     };
-    std::iter::once(head)
-        .chain(lines.into_iter().map(|line| format!("  {line}")))
-        .collect::<Vec<_>>()
-        .join("\n")
+    std::iter::once(head).chain(lines.into_iter().map(|line| format!("  {line}"))).collect::<Vec<_>>().join("\n")
 }
 
 fn listed(verdict: &Verdict, names: &Names) -> (String, Vec<String>) {
     match verdict {
         Verdict::Stalled { waits } => {
-            let head = format!(
-                "stalled: {} asleep and nothing can wake one",
-                threads(waits.len())
-            );
+            let head = format!("stalled: {} asleep and nothing can wake one", threads(waits.len()));
             (head, lines(waits.iter(), names))
         }
         Verdict::KeepsAlive { threads: all, .. } => {
-            let head = format!(
-                "kept alive by {} after the main thread is done",
-                threads(all.len())
-            );
+            let head = format!("kept alive by {} after the main thread is done", threads(all.len()));
             let line = |(thread, wait): &(_, Option<Wait>)| match wait {
                 Some(wait) => wait_line(wait, names),
                 None => format!("{} is running", names.with_origin(thread)),
@@ -63,15 +44,10 @@ fn listed(verdict: &Verdict, names: &Names) -> (String, Vec<String>) {
             (head, all.iter().map(line).collect())
         }
         Verdict::LongestWaits { waits, running } => {
-            let running = running
-                .iter()
-                .map(|thread| format!("{} is running", names.with_origin(thread)));
+            let running = running.iter().map(|thread| format!("{} is running", names.with_origin(thread)));
             (
                 "who has waited longest for what".to_owned(),
-                lines(waits.iter(), names)
-                    .into_iter()
-                    .chain(running)
-                    .collect(),
+                lines(waits.iter(), names).into_iter().chain(running).collect(),
             )
         }
         _ => Default::default(),
@@ -88,11 +64,7 @@ fn owner_dead(wait: &Wait, names: &Names) -> String {
     let Some(holder) = &wait.object.holder else {
         return format!("{object} belongs to a thread that has ended");
     };
-    let place = holder
-        .taken_at
-        .as_ref()
-        .map(|place| format!(" at {}", spot(place)))
-        .unwrap_or_default();
+    let place = holder.taken_at.as_ref().map(|place| format!(" at {}", spot(place))).unwrap_or_default();
     let end = match &holder.ended {
         Some(Ending::Failed(error)) => format!(" (it died: {})", clean(error)),
         _ => String::new(),

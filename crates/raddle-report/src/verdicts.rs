@@ -20,13 +20,8 @@ pub(crate) fn report(verdict: &Verdict) -> Report {
     match verdict {
         Verdict::Deadlock { cycle, raised } => deadlock::report(&cycle.waits, *raised, &names),
         Verdict::Stalled { waits } => lists::stalled(waits, &names),
-        Verdict::Died {
-            thread,
-            error,
-            at,
-            joiners,
-        } => died::report(thread, error, at, joiners, &names),
-        Verdict::OwnerDead { wait } => owner_dead::report(wait, &names),
+        Verdict::Died { thread, error, at, joiners } => died::report(thread, error, at, joiners, &names),
+        Verdict::OwnerDead { wait, .. } => owner_dead::report(wait, &names),
         Verdict::KeepsAlive { cause, threads } => lists::keeps_alive(*cause, threads, &names),
         Verdict::LongestWaits { waits, running } => lists::longest(waits, running, &names),
     }
@@ -37,10 +32,7 @@ pub(crate) use lists::wait_line;
 
 /// `gotcha 10: a lock that is never released; see ...`.
 fn gotcha(code: Code, text: &str) -> (Level<'static>, String) {
-    (
-        Level::NOTE,
-        format!("gotcha {text}; see `raddle explain {}`", code.id()),
-    )
+    (Level::NOTE, format!("gotcha {text}; see `raddle explain {}`", code.id()))
 }
 
 fn help(text: &str) -> (Level<'static>, String) {
@@ -52,43 +44,22 @@ fn started(thread: &ThreadInfo, names: &Names) -> Option<Section> {
     let name = names.thread(thread);
     let Some(place) = &thread.started_at else {
         let title = format!("{name} was {}", origin(thread)?);
-        return Some(Section {
-            title,
-            marks: Vec::new(),
-        });
+        return Some(Section { title, marks: Vec::new() });
     };
-    let by = thread
-        .started_by
-        .as_ref()
-        .map(|by| format!(" by '{}'", clean(by)))
-        .unwrap_or_default();
+    let by = thread.started_by.as_ref().map(|by| format!(" by '{}'", clean(by))).unwrap_or_default();
     let marks = vec![Mark::main(&Some(place.clone()), String::new())];
-    Some(Section {
-        title: format!("{name} was started{by} here"),
-        marks,
-    })
+    Some(Section { title: format!("{name} was started{by} here"), marks })
 }
 
 /// `'B' waits here for Lock 'audit' (held by 'A'), 0.2 s so far`.
 fn waits_here(wait: &Wait, names: &Names) -> String {
-    format!(
-        "{} waits here for {}{}",
-        names.thread(&wait.thread),
-        names.held(&wait.object),
-        so_far(wait)
-    )
+    format!("{} waits here for {}{}", names.thread(&wait.thread), names.held(&wait.object), so_far(wait))
 }
 
 /// `, 0.2 s so far`.
 fn so_far(wait: &Wait) -> String {
-    let time = waited(wait.since)
-        .map(|time| format!(", {time} so far"))
-        .unwrap_or_default();
-    let limit = if wait.timed {
-        ", with a time limit"
-    } else {
-        ""
-    };
+    let time = waited(wait.since).map(|time| format!(", {time} so far")).unwrap_or_default();
+    let limit = if wait.timed { ", with a time limit" } else { "" };
     format!("{time}{limit}")
 }
 

@@ -37,12 +37,8 @@ pub(crate) struct Names {
 
 impl Names {
     pub(crate) fn of(verdict: &Verdict) -> Self {
-        let mut names = Names {
-            serials: HashMap::new(),
-        };
-        threads_in(verdict)
-            .into_iter()
-            .for_each(|thread| names.add(thread));
+        let mut names = Names { serials: HashMap::new() };
+        threads_in(verdict).into_iter().for_each(|thread| names.add(thread));
         names
     }
 
@@ -74,11 +70,7 @@ impl Names {
     pub(crate) fn held(&self, object: &ObjectInfo) -> String {
         match &object.holder {
             Some(holder) if !is_thread(object) => {
-                format!(
-                    "{} (held by {})",
-                    awaited(object),
-                    self.thread(&holder.thread)
-                )
+                format!("{} (held by {})", awaited(object), self.thread(&holder.thread))
             }
             _ => awaited(object),
         }
@@ -86,11 +78,7 @@ impl Names {
 
     /// `'A', 'B' (started by 'A' at app.py:9)`.
     pub(crate) fn list(&self, threads: &[&ThreadInfo]) -> String {
-        threads
-            .iter()
-            .map(|thread| self.with_origin(thread))
-            .collect::<Vec<_>>()
-            .join(", ")
+        threads.iter().map(|thread| self.with_origin(thread)).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -98,23 +86,15 @@ fn threads_in(verdict: &Verdict) -> Vec<&ThreadInfo> {
     match verdict {
         Verdict::Deadlock { cycle, .. } => cycle.waits.iter().flat_map(threads_of).collect(),
         Verdict::Stalled { waits } => waits.iter().flat_map(threads_of).collect(),
-        Verdict::Died {
-            thread, joiners, ..
-        } => std::iter::once(thread)
-            .chain(joiners.iter().map(|wait| &wait.thread))
-            .collect(),
-        Verdict::OwnerDead { wait } => threads_of(wait).collect(),
+        Verdict::Died { thread, joiners, .. } => {
+            std::iter::once(&**thread).chain(joiners.iter().map(|wait| &wait.thread)).collect()
+        }
+        Verdict::OwnerDead { wait, .. } => threads_of(wait).collect(),
         Verdict::KeepsAlive { threads, .. } => {
             let waits = threads.iter().filter_map(|(_, wait)| wait.as_ref());
-            threads
-                .iter()
-                .map(|(thread, _)| thread)
-                .chain(waits.flat_map(threads_of))
-                .collect()
+            threads.iter().map(|(thread, _)| thread).chain(waits.flat_map(threads_of)).collect()
         }
-        Verdict::LongestWaits { waits, running } => {
-            waits.iter().flat_map(threads_of).chain(running).collect()
-        }
+        Verdict::LongestWaits { waits, running } => waits.iter().flat_map(threads_of).chain(running).collect(),
     }
 }
 
@@ -124,24 +104,12 @@ fn threads_of(wait: &Wait) -> impl Iterator<Item = &ThreadInfo> {
 
 /// `started by 'MainThread' at app.py:9`; `None` for the main thread and where nothing is known.
 pub(crate) fn origin(thread: &ThreadInfo) -> Option<String> {
-    let by = thread
-        .started_by
-        .as_ref()
-        .map(|name| format!(" by '{}'", clean(name)));
-    let at = thread
-        .started_at
-        .as_ref()
-        .map(|place| format!(" at {}", spot(place)));
+    let by = thread.started_by.as_ref().map(|name| format!(" by '{}'", clean(name)));
+    let at = thread.started_at.as_ref().map(|place| format!(" at {}", spot(place)));
     match (thread.kind, by, at) {
-        (_, None, None) if thread.kind == ThreadKind::Foreign => {
-            Some("not started by raddle".to_owned())
-        }
+        (_, None, None) if thread.kind == ThreadKind::Foreign => Some("not started by raddle".to_owned()),
         (_, None, None) => None,
-        (_, by, at) => Some(format!(
-            "started{}{}",
-            by.unwrap_or_default(),
-            at.unwrap_or_default()
-        )),
+        (_, by, at) => Some(format!("started{}{}", by.unwrap_or_default(), at.unwrap_or_default())),
     }
 }
 
@@ -162,11 +130,7 @@ pub(crate) fn thing(object: &ObjectInfo) -> String {
 
 /// What a thread waits for: `Lock 'audit'`, or `Thread 'B' to end`.
 pub(crate) fn awaited(object: &ObjectInfo) -> String {
-    if is_thread(object) {
-        format!("{} to end", thing(object))
-    } else {
-        thing(object)
-    }
+    if is_thread(object) { format!("{} to end", thing(object)) } else { thing(object) }
 }
 
 /// `0.2 s`; `None` if no time has passed to speak of.
@@ -189,12 +153,7 @@ pub(crate) fn spot(place: &Place) -> String {
 /// A file's name as a reader would type it here.
 pub(crate) fn path(file: &str) -> String {
     let here = std::env::current_dir().ok();
-    let below = here.and_then(|here| {
-        Path::new(file)
-            .strip_prefix(here)
-            .ok()
-            .map(Path::to_path_buf)
-    });
+    let below = here.and_then(|here| Path::new(file).strip_prefix(here).ok().map(Path::to_path_buf));
     match below.as_deref().and_then(Path::to_str) {
         Some(short) if !short.is_empty() => clean(short),
         _ => clean(file),
@@ -203,10 +162,7 @@ pub(crate) fn path(file: &str) -> String {
 
 /// The holder of an object, if it is that thread.
 pub(crate) fn taken_by<'a>(object: &'a ObjectInfo, thread: &ThreadInfo) -> Option<&'a Holder> {
-    object
-        .holder
-        .as_ref()
-        .filter(|holder| holder.thread.serial == thread.serial)
+    object.holder.as_ref().filter(|holder| holder.thread.serial == thread.serial)
 }
 
 /// `1 thread`, `3 threads`.
@@ -222,28 +178,13 @@ mod tests {
     fn durations_read_as_a_person_would_say_them() {
         let said = |millis| waited(Duration::from_millis(millis)).unwrap_or_default();
         let spoken = [0, 7, 50, 204, 59_949, 59_950, 61_000, 3_720_000].map(said);
-        assert_eq!(
-            spoken,
-            [
-                "",
-                "7 ms",
-                "0.1 s",
-                "0.2 s",
-                "59.9 s",
-                "1 min 0 s",
-                "1 min 1 s",
-                "1 h 2 min"
-            ]
-        );
+        assert_eq!(spoken, ["", "7 ms", "0.1 s", "0.2 s", "59.9 s", "1 min 0 s", "1 min 1 s", "1 h 2 min"]);
         assert!(waited(Duration::MAX).is_some());
     }
 
     #[test]
     fn names_cannot_move_the_cursor_or_fill_the_screen() {
-        assert_eq!(
-            clean("a\u{1b}[2J\nb\u{202e}\tc"),
-            "a\u{fffd}[2J b\u{fffd} c"
-        );
+        assert_eq!(clean("a\u{1b}[2J\nb\u{202e}\tc"), "a\u{fffd}[2J b\u{fffd} c");
         assert_eq!(clean(&"ä".repeat(500)).chars().count(), LONGEST + 1);
     }
 
@@ -253,9 +194,6 @@ mod tests {
         assert_eq!(path(&format!("{}/a/b.py", here.display())), "a/b.py");
         assert_eq!(path("/elsewhere/b.py"), "/elsewhere/b.py");
         assert_eq!(path("<string>"), "<string>");
-        assert_eq!(
-            path(&here.display().to_string()),
-            here.display().to_string()
-        );
+        assert_eq!(path(&here.display().to_string()), here.display().to_string());
     }
 }

@@ -4,16 +4,13 @@ mod common;
 
 use common::{fixture, thread};
 use proptest::prelude::*;
-use raddle::graph::verdict::{
-    Cause, Cycle, Ending, Holder, ObjectInfo, Place, ThreadInfo, ThreadKind, Verdict, Wait,
-};
+use raddle::graph::verdict::{Cause, Cycle, Ending, Holder, ObjectInfo, Place, ThreadInfo, ThreadKind, Verdict, Wait};
 use raddle_report::{Style, render, summary};
 use std::time::Duration;
 
 fn files() -> impl Strategy<Value = String> {
     let real = ["transfer.py", "worker.py", "größe.py"].map(|file| Just(fixture(file)).boxed());
-    let odd = ["", "/", "<string>", "/dev/zero", "/dev/stdin", "\0", "."]
-        .map(|file| Just(file.to_owned()).boxed());
+    let odd = ["", "/", "<string>", "/dev/zero", "/dev/stdin", "\0", "."].map(|file| Just(file.to_owned()).boxed());
     proptest::strategy::Union::new(real.into_iter().chain(odd))
 }
 
@@ -60,30 +57,13 @@ fn verdicts() -> impl Strategy<Value = Verdict> {
     let waits = || waits().boxed();
     let many = move || proptest::collection::vec(waits(), 0..9).boxed();
     prop_oneof![
-        (many(), any::<bool>()).prop_map(|(waits, raised)| Verdict::Deadlock {
-            cycle: Cycle { waits },
-            raised
-        }),
+        (many(), any::<bool>()).prop_map(|(waits, raised)| Verdict::Deadlock { cycle: Cycle { waits }, raised }),
         many().prop_map(|waits| Verdict::Stalled { waits }),
-        (
-            threads(),
-            "(?s).{0,9}",
-            proptest::option::of(places()),
-            many()
-        )
-            .prop_map(|(thread, error, at, joiners)| Verdict::Died {
-                thread,
-                error,
-                at,
-                joiners
-            }),
-        waits().prop_map(|wait| Verdict::OwnerDead { wait }),
-        proptest::collection::vec((threads(), proptest::option::of(waits())), 0..9).prop_map(
-            |threads| Verdict::KeepsAlive {
-                cause: Cause::Asleep,
-                threads
-            }
-        ),
+        (threads(), "(?s).{0,9}", proptest::option::of(places()), many())
+            .prop_map(|(thread, error, at, joiners)| Verdict::Died { thread: Box::new(thread), error, at, joiners }),
+        waits().prop_map(|wait| Verdict::OwnerDead { wait: Box::new(wait), raised: false }),
+        proptest::collection::vec((threads(), proptest::option::of(waits())), 0..9)
+            .prop_map(|threads| Verdict::KeepsAlive { cause: Cause::Asleep, threads }),
         (many(), proptest::collection::vec(threads(), 0..9))
             .prop_map(|(waits, running)| Verdict::LongestWaits { waits, running }),
     ]

@@ -18,22 +18,14 @@ fn two_threads_that_run_the_same_two_lines() {
 
 #[test]
 fn colours_are_on_the_title_the_lines_and_the_labels() {
-    let style = Style {
-        color: true,
-        ..Style::plain()
-    };
+    let style = Style { color: true, ..Style::plain() };
     assert_snapshot!(format!("{:?}", render(&transfer(), &style)).replace("\\n", "\n"));
 }
 
 #[test]
 fn two_threads_that_take_and_wait_in_one_expression() {
     let place = at("transfer.py", 10, "self.lock");
-    assert_snapshot!(plain(&crossed(
-        &savings(),
-        &checking(),
-        place.clone(),
-        place
-    )));
+    assert_snapshot!(plain(&crossed(&savings(), &checking(), place.clone(), place)));
 }
 
 #[test]
@@ -45,94 +37,50 @@ fn two_expressions_in_one_line_are_both_underlined() {
 
 #[test]
 fn threads_of_one_name_are_told_apart() {
-    let twins = [2, 3].map(|serial| ThreadInfo {
-        name: "worker".into(),
-        ..thread(serial, "", savings().started_at)
-    });
-    let (took, waits) = (
-        at("transfer.py", 10, "self.lock"),
-        at("transfer.py", 11, "other.lock"),
-    );
+    let twins = [2, 3].map(|serial| ThreadInfo { name: "worker".into(), ..thread(serial, "", savings().started_at) });
+    let (took, waits) = (at("transfer.py", 10, "self.lock"), at("transfer.py", 11, "other.lock"));
     assert_snapshot!(plain(&crossed(&twins[0], &twins[1], took, waits)));
 }
 
 #[test]
 fn a_thread_that_takes_its_lock_twice() {
     let main = main_thread();
-    let lock = object(
-        "Lock",
-        "lock#1",
-        Some((&main, at("worker.py", 9, "lock.acquire()"))),
-    );
-    assert_snapshot!(plain(&deadlock(
-        vec![wait(&main, lock, at("worker.py", 19, "lock.acquire()"))],
-        true
-    )));
+    let lock = object("Lock", "lock#1", Some((&main, at("worker.py", 9, "lock.acquire()"))));
+    assert_snapshot!(plain(&deadlock(vec![wait(&main, lock, at("worker.py", 19, "lock.acquire()"))], true)));
 }
 
 #[test]
 fn a_join_under_a_lock_that_the_other_needs() {
     let (main, worker) = (main_thread(), worker());
-    let lock = object(
-        "RLock",
-        "lock#1",
-        Some((&main, at("worker.py", 19, "lock.acquire()"))),
-    );
+    let lock = object("RLock", "lock#1", Some((&main, at("worker.py", 19, "lock.acquire()"))));
     let end = object("Thread", "worker", Some((&worker, None)));
     let join = wait(&main, end, at("worker.py", 18, "worker.join()"));
-    assert_snapshot!(plain(&deadlock(
-        vec![
-            join,
-            wait(&worker, lock, at("worker.py", 9, "lock.acquire()"))
-        ],
-        false
-    )));
+    assert_snapshot!(plain(&deadlock(vec![join, wait(&worker, lock, at("worker.py", 9, "lock.acquire()"))], false)));
 }
 
 #[test]
 fn two_threads_that_join_each_other() {
     let waits_for = |who: &ThreadInfo, whom: &ThreadInfo| {
-        wait(
-            who,
-            object("Thread", &whom.name, Some((whom, None))),
-            at("worker.py", 18, "worker.join()"),
-        )
+        wait(who, object("Thread", &whom.name, Some((whom, None))), at("worker.py", 18, "worker.join()"))
     };
     let (a, b) = (worker(), savings());
-    assert_snapshot!(plain(&deadlock(
-        vec![waits_for(&a, &b), waits_for(&b, &a)],
-        true
-    )));
+    assert_snapshot!(plain(&deadlock(vec![waits_for(&a, &b), waits_for(&b, &a)], true)));
 }
 
 #[test]
 fn a_deadlock_that_was_only_reported() {
-    let Verdict::Deadlock { cycle, .. } = transfer() else {
-        unreachable!()
-    };
+    let Verdict::Deadlock { cycle, .. } = transfer() else { unreachable!() };
     let text = plain(&deadlock(cycle.waits, false));
-    assert!(
-        text.contains("nothing was raised, so the program still hangs"),
-        "{text}"
-    );
+    assert!(text.contains("nothing was raised, so the program still hangs"), "{text}");
     assert!(text.contains("a plain Lock taken by acquire()"), "{text}");
 }
 
 #[test]
 fn the_seventh_thread_of_a_circle_and_all_after_it_get_a_line_each() {
-    let people: Vec<_> = (0..8)
-        .map(|n| thread(n, &format!("p-{n}"), savings().started_at))
-        .collect();
-    let fork = |n: usize| {
-        object(
-            "Lock",
-            &format!("fork#{n}"),
-            Some((&people[n % 8], at("transfer.py", 10, "self.lock"))),
-        )
-    };
-    let waits = (0..8)
-        .map(|n| wait(&people[n], fork(n + 1), at("transfer.py", 11, "other.lock")))
-        .collect();
+    let people: Vec<_> = (0..8).map(|n| thread(n, &format!("p-{n}"), savings().started_at)).collect();
+    let fork =
+        |n: usize| object("Lock", &format!("fork#{n}"), Some((&people[n % 8], at("transfer.py", 10, "self.lock"))));
+    let waits = (0..8).map(|n| wait(&people[n], fork(n + 1), at("transfer.py", 11, "other.lock"))).collect();
     assert_snapshot!(plain(&deadlock(waits, true)));
 }
 
@@ -153,46 +101,23 @@ fn stalled_threads_beyond_six_get_a_line_each() {
 
 #[test]
 fn who_keeps_the_program_alive_sleeping_or_running() {
-    let threads = sleepers(1)
-        .into_iter()
-        .map(|wait| (wait.thread.clone(), Some(wait)))
-        .chain([(worker(), None)]);
-    let verdict = Verdict::KeepsAlive {
-        cause: Cause::Interrupt,
-        threads: threads.collect(),
-    };
+    let threads = sleepers(1).into_iter().map(|wait| (wait.thread.clone(), Some(wait))).chain([(worker(), None)]);
+    let verdict = Verdict::KeepsAlive { cause: Cause::Interrupt, threads: threads.collect() };
     assert_snapshot!(plain(&verdict));
 }
 
 #[test]
 fn the_longest_waits_and_who_holds_the_thing() {
-    let lock = object(
-        "Lock",
-        "lock#1",
-        Some((&worker(), at("worker.py", 9, "lock.acquire()"))),
-    );
-    let waits = vec![wait(
-        &main_thread(),
-        lock,
-        at("worker.py", 19, "lock.acquire()"),
-    )];
-    let foreign = ThreadInfo {
-        kind: ThreadKind::Foreign,
-        ..thread(9, "Dummy-1", None)
-    };
-    assert_snapshot!(plain(&Verdict::LongestWaits {
-        waits,
-        running: vec![worker(), foreign]
-    }));
+    let lock = object("Lock", "lock#1", Some((&worker(), at("worker.py", 9, "lock.acquire()"))));
+    let waits = vec![wait(&main_thread(), lock, at("worker.py", 19, "lock.acquire()"))];
+    let foreign = ThreadInfo { kind: ThreadKind::Foreign, ..thread(9, "Dummy-1", None) };
+    assert_snapshot!(plain(&Verdict::LongestWaits { waits, running: vec![worker(), foreign] }));
 }
 
 #[test]
 fn places_without_text_are_named() {
     let place = |line| Some(whole_line("<string>", line));
-    let nowhere = ThreadInfo {
-        started_at: None,
-        ..savings()
-    };
+    let nowhere = ThreadInfo { started_at: None, ..savings() };
     assert_snapshot!(plain(&crossed(&nowhere, &checking(), place(10), place(11))));
 }
 
@@ -203,52 +128,25 @@ fn places_that_are_not_known_are_not_hidden() {
 
 #[test]
 fn a_program_from_the_command_line_brings_its_own_text() {
-    let place = |line, text: &str| {
-        Some(Place {
-            source: Some(text.into()),
-            ..whole_line("<string>", line)
-        })
-    };
+    let place = |line, text: &str| Some(Place { source: Some(text.into()), ..whole_line("<string>", line) });
     let (took, waits) = (place(3, "    with a:"), place(4, "        with b: pass"));
     assert_snapshot!(plain(&crossed(&savings(), &checking(), took, waits)));
 }
 
 #[test]
 fn columns_out_of_range_underline_what_there_is() {
-    let took = at("größe.py", 3, "schloß").map(|place| Place {
-        columns: Some((1, 4_000_000_000)),
-        ..place
-    });
-    let waits = at("größe.py", 3, "schloß").map(|place| Place {
-        columns: Some((40, 2)),
-        end_line: 9_000,
-        ..place
-    });
+    let took = at("größe.py", 3, "schloß").map(|place| Place { columns: Some((1, 4_000_000_000)), ..place });
+    let waits = at("größe.py", 3, "schloß").map(|place| Place { columns: Some((40, 2)), end_line: 9_000, ..place });
     assert_snapshot!(plain(&crossed(&savings(), &checking(), took, waits)));
 }
 
 #[test]
 fn a_narrow_terminal_cuts_long_lines_around_the_mark() {
     let place = Place {
-        source: Some(format!(
-            "{}lock.acquire(){}",
-            "x = 1; ".repeat(40),
-            "; y = 2".repeat(40)
-        )),
+        source: Some(format!("{}lock.acquire(){}", "x = 1; ".repeat(40), "; y = 2".repeat(40))),
         columns: Some((280, 294)),
         ..whole_line("<string>", 3)
     };
-    let verdict = Verdict::Died {
-        thread: worker(),
-        error: "E".into(),
-        at: Some(place),
-        joiners: vec![],
-    };
-    assert_snapshot!(render(
-        &verdict,
-        &Style {
-            width: 60,
-            ..Style::plain()
-        }
-    ));
+    let verdict = Verdict::Died { thread: Box::new(worker()), error: "E".into(), at: Some(place), joiners: vec![] };
+    assert_snapshot!(render(&verdict, &Style { width: 60, ..Style::plain() }));
 }

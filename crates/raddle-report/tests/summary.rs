@@ -20,10 +20,7 @@ fn a_deadlock_has_a_line_for_each_edge() {
 fn a_thread_that_is_joined_holds_nothing() {
     let (main, worker) = (main_thread(), worker());
     let lock = object("RLock", "lock#1", Some((&main, None)));
-    let join = Wait {
-        since: Default::default(),
-        ..wait(&main, object("Thread", "worker", None), None)
-    };
+    let join = Wait { since: Default::default(), ..wait(&main, object("Thread", "worker", None), None) };
     let cycle = vec![join, wait(&worker, lock, None)];
     assert_snapshot!(summary(&deadlock(cycle, true)), @r"
     deadlock: 2 threads wait for each other
@@ -35,19 +32,9 @@ fn a_thread_that_is_joined_holds_nothing() {
 #[test]
 fn one_thread_alone_is_not_each_other() {
     let main = main_thread();
-    let alone = |kind| {
-        deadlock(
-            vec![wait(&main, object(kind, "x", Some((&main, None))), None)],
-            true,
-        )
-    };
-    assert!(
-        summary(&alone("Lock"))
-            .starts_with("deadlock: 'MainThread' waits for a lock that it holds itself\n")
-    );
-    assert!(
-        summary(&alone("Thread")).starts_with("deadlock: 'MainThread' waits for its own end\n")
-    );
+    let alone = |kind| deadlock(vec![wait(&main, object(kind, "x", Some((&main, None))), None)], true);
+    assert!(summary(&alone("Lock")).starts_with("deadlock: 'MainThread' waits for a lock that it holds itself\n"));
+    assert!(summary(&alone("Thread")).starts_with("deadlock: 'MainThread' waits for its own end\n"));
 }
 
 #[test]
@@ -57,14 +44,8 @@ fn the_other_kinds() {
         died(),
         abandoned(),
         Verdict::Stalled { waits: sleepers(1) },
-        Verdict::KeepsAlive {
-            cause: Cause::Asleep,
-            threads,
-        },
-        Verdict::LongestWaits {
-            waits: sleepers(1),
-            running: vec![worker()],
-        },
+        Verdict::KeepsAlive { cause: Cause::Asleep, threads },
+        Verdict::LongestWaits { waits: sleepers(1), running: vec![worker()] },
     ];
     assert_snapshot!(all.map(|verdict| summary(&verdict)).join("\n"), @r"
     'worker' (started by 'MainThread' at tests/fixtures/worker.py:17) died: ValueError: no such account

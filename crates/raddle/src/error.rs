@@ -42,7 +42,7 @@ impl Display for LockError {
                 write!(f, "deadlock: {} wait for each other", Threads(cycle.waits.len()))?;
                 cycle.waits.iter().try_for_each(|wait| write!(f, "\n  {}", Waiting(wait)))
             }
-            Some(Verdict::OwnerDead { wait }) => write!(f, "its holder has ended: {}", Waiting(wait)),
+            Some(Verdict::OwnerDead { wait, .. }) => write!(f, "its holder has ended: {}", Waiting(wait)),
             _ => f.write_str("timed out"),
         }
     }
@@ -95,7 +95,14 @@ impl Display for Waiting<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Waiting(wait) = self;
         let object = &wait.object;
-        write!(f, "'{}' waits {:.1} s for {} '{}'", wait.thread.name, wait.since.as_secs_f64(), object.kind, object.name)?;
+        write!(
+            f,
+            "'{}' waits {:.1} s for {} '{}'",
+            wait.thread.name,
+            wait.since.as_secs_f64(),
+            object.kind,
+            object.name
+        )?;
         if let Some(at) = &wait.at {
             write!(f, " at {}:{}", at.file, at.line)?;
         }

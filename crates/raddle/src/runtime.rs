@@ -7,8 +7,8 @@
 
 use std::collections::HashSet;
 use std::fmt::Debug;
-use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
 use std::time::Duration;
 
 use crate::graph::verdict::{Cause, Cycle, Holder, ObjectInfo, ThreadInfo, ThreadKind, Verdict, Wait};
@@ -25,6 +25,9 @@ pub enum Deadlocks {
     Raise,
     /// All are told.
     Report,
+    /// Any cycle is an error at once, even one that a correct program leaves by itself. Not for use: it shows that the
+    /// tests of innocent programs would notice a false alarm.
+    RaiseAny,
     /// Nobody looks.
     Off,
 }
@@ -105,6 +108,7 @@ impl Runtime {
         let deadlocks = match self.deadlocks.load(Ordering::Relaxed) {
             0 => Deadlocks::Raise,
             1 => Deadlocks::Report,
+            2 => Deadlocks::RaiseAny,
             _ => Deadlocks::Off,
         };
         Policy { deadlocks, grace: Duration::from_nanos(self.grace.load(Ordering::Relaxed)) }
@@ -332,8 +336,8 @@ impl Runtime {
         Verdict::Deadlock { cycle: Cycle { waits }, raised }
     }
 
-    pub(crate) fn describe_owner_dead(&self, step: &Step) -> Verdict {
-        Verdict::OwnerDead { wait: self.describe(step.serial, &step.record) }
+    pub(crate) fn describe_owner_dead(&self, step: &Step, raised: bool) -> Verdict {
+        Verdict::OwnerDead { wait: Box::new(self.describe(step.serial, &step.record)), raised }
     }
 
     /// The verdict on a program that sleeps, if the same waits stand as before and nothing unknown could end one.
@@ -386,7 +390,7 @@ impl Runtime {
             (record.call == Call::Join).then(|| self.describe(other.serial(), &record))
         };
         let joiners = self.threads().into_iter().filter_map(joiner).collect();
-        Verdict::Died { thread: thread.info(), error, at, joiners }
+        Verdict::Died { thread: Box::new(thread.info()), error, at, joiners }
     }
 
     /// When a thread began to wait for what it waits for now.
@@ -399,7 +403,6 @@ fn unknown(serial: u64) -> ThreadInfo {
     let name = format!("thread {serial}, long ended");
     ThreadInfo { serial, name, kind: ThreadKind::Foreign, started_by: None, started_at: None }
 }
-
 
 /// What a main thread waits for that is done.
 #[derive(Debug)]

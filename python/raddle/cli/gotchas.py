@@ -19,6 +19,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -67,7 +68,7 @@ import runpy, sys, threading
 print("said:", runpy.run_path(sys.argv[1])["scene"](threading), flush=True)
 """
 HANGS = "hangs"
-PATIENCE = 30.0  # seconds that a scene may take which is not said to hang
+PATIENCE = 20.0  # seconds that a scene may take which is not said to hang
 CODE = re.compile(r"\w+\[(RD\d+)\]")
 WIDTHS = (4, 30, 40, 44)
 
@@ -91,7 +92,7 @@ class Scene(NamedTuple):
 
     def limit(self, side: str) -> float:
         """Seconds after which the scene is taken to hang."""
-        return float(self.fields.get("limit", 2)) if self.fields[side].startswith(HANGS) else PATIENCE
+        return float(self.fields.get("limit", 2)) if HANGS in self.fields[side] else PATIENCE
 
 
 class Seen(NamedTuple):
@@ -166,13 +167,15 @@ def play(scene: Scene) -> dict[str, Seen]:
         )
         for side, words in run.items()
     }
-    return {side: _watch(scene, side, process) for side, process in started.items()}
+    now = time.monotonic()
+    return {side: _watch(scene, side, process, now + scene.limit(side)) for side, process in started.items()}
 
 
-def _watch(scene: Scene, side: str, process: "subprocess.Popen[str]") -> Seen:
+def _watch(scene: Scene, side: str, process: "subprocess.Popen[str]", end: float) -> Seen:
+    """Wait for one side of a scene until `end`, a time of the monotonic clock, and put what it did into words."""
     hung = False
     try:
-        out, err = process.communicate(timeout=scene.limit(side))
+        out, err = process.communicate(timeout=max(end - time.monotonic(), 0))
     except subprocess.TimeoutExpired:
         hung = True
         process.kill()
@@ -265,7 +268,9 @@ def _as_data(point: str, scene: "Scene | None", seen: dict[str, Seen]) -> dict[s
     row: dict[str, object] = {"id": point, "gotcha": POINTS[point], "built": scene is not None}
     if scene is not None:
         row |= {"scene": str(scene.path), "title": scene.title, **scene.fields}
-        row |= {side: {"said": scene.fields[side], "seen": what.text, "ok": what.is_as_said} for side, what in seen.items()}
+        row |= {
+            side: {"said": scene.fields[side], "seen": what.text, "ok": what.is_as_said} for side, what in seen.items()
+        }
     return row
 
 
@@ -276,7 +281,9 @@ def _parser() -> "argparse.ArgumentParser":
         prog="raddle gotchas",
         description="Runs a scene for each gotcha on the standard library and on raddle, and shows what happened.",
     )
-    parser.add_argument("ids", nargs="*", metavar="ID", help="a point, such as 4a: without --run, what is said about it")
+    parser.add_argument(
+        "ids", nargs="*", metavar="ID", help="a point, such as 4a: without --run, what is said about it"
+    )
     parser.add_argument("--run", action="store_true", help="run the scenes of these points")
     parser.add_argument("--all", action="store_true", help="run the scenes of all points (so does a call without ID)")
     parser.add_argument("--json", action="store_true", help="print what happened as JSON")

@@ -73,7 +73,7 @@ class Program:
             for stream in (sys.stderr, sys.stdout):
                 try:
                     stream.flush()
-                except Exception:  # noqa: BLE001, S110 (the interpreter ignores all of them, a missing stream too)
+                except Exception:
                     pass
 
 
@@ -320,7 +320,7 @@ def _call_hook(hook: "Any", error: BaseException) -> None:
         hook(type(error), error, error.__traceback__)
     except SystemExit:
         raise
-    except BaseException as second:  # noqa: BLE001 (the interpreter shows whatever it is)
+    except BaseException as second:
         outer = second.__traceback__
         failure = second.with_traceback(outer and outer.tb_next)
     if failure is not None:

@@ -170,10 +170,16 @@ impl Barrier {
     }
 }
 
-unsafe extern "C" fn wait(this: *mut PyObject, args: *const *mut PyObject, n: isize, names: *mut PyObject) -> *mut PyObject {
+unsafe extern "C" fn wait(
+    this: *mut PyObject,
+    args: *const *mut PyObject,
+    n: isize,
+    names: *mut PyObject,
+) -> *mut PyObject {
     guarded(|py| {
         // SAFETY: called by the interpreter as a method of Barrier, with its arguments.
-        let (this, timeout) = unsafe { (object(py, this), one_argument(py, ("Barrier.wait", "timeout"), args, n, names)?) };
+        let (this, timeout) =
+            unsafe { (object(py, this), one_argument(py, ("Barrier.wait", "timeout"), args, n, names)?) };
         let index = Barrier::wait(this, py, timeout.filter(|arg| !arg.is_none()))?;
         Ok(index.into_pyobject(py)?.into_any().into_ptr())
     })

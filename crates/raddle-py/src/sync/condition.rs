@@ -225,7 +225,8 @@ impl Condition {
 
     #[getter]
     fn _waiters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        py.import("collections")?.call_method1("deque", (PyTuple::new(py, (0..self.raw.waiters()).map(|_| py.None()))?,))
+        py.import("collections")?
+            .call_method1("deque", (PyTuple::new(py, (0..self.raw.waiters()).map(|_| py.None()))?,))
     }
 
     /// The lock's own `acquire`.
@@ -351,17 +352,26 @@ unsafe extern "C" fn exit(this: *mut PyObject, args: *mut *mut PyObject, n: isiz
     }
 }
 
-unsafe extern "C" fn wait(this: *mut PyObject, args: *const *mut PyObject, n: isize, names: *mut PyObject) -> *mut PyObject {
+unsafe extern "C" fn wait(
+    this: *mut PyObject,
+    args: *const *mut PyObject,
+    n: isize,
+    names: *mut PyObject,
+) -> *mut PyObject {
     guarded(|py| {
         // SAFETY: called by the interpreter as a method of Condition, with its arguments.
-        let (this, timeout) = unsafe {
-            (object(py, this), one_argument(py, ("Condition.wait", "timeout"), args, n, names)?)
-        };
+        let (this, timeout) =
+            unsafe { (object(py, this), one_argument(py, ("Condition.wait", "timeout"), args, n, names)?) };
         Condition::wait(this, py, timeout.filter(|arg| !arg.is_none()).as_ref()).map(truth)
     })
 }
 
-unsafe extern "C" fn notify(this: *mut PyObject, args: *const *mut PyObject, n: isize, names: *mut PyObject) -> *mut PyObject {
+unsafe extern "C" fn notify(
+    this: *mut PyObject,
+    args: *const *mut PyObject,
+    n: isize,
+    names: *mut PyObject,
+) -> *mut PyObject {
     // SAFETY: called by the interpreter as a method of Condition, with its arguments, by an attached thread.
     unsafe {
         let condition = receiver::<Condition>(this);

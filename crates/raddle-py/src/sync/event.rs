@@ -74,7 +74,11 @@ impl Event {
 
     #[setter(_flag)]
     fn set_flag(&self, flag: &Bound<'_, PyAny>) -> PyResult<()> {
-        if flag.is_truthy()? { self.raw.set() } else { self.raw.clear() }
+        if flag.is_truthy()? {
+            self.raw.set()
+        } else {
+            self.raw.clear()
+        }
         Ok(())
     }
 
@@ -129,7 +133,12 @@ unsafe extern "C" fn clear(this: *mut PyObject, _: *mut PyObject) -> *mut PyObje
     none()
 }
 
-unsafe extern "C" fn wait(this: *mut PyObject, args: *const *mut PyObject, n: isize, names: *mut PyObject) -> *mut PyObject {
+unsafe extern "C" fn wait(
+    this: *mut PyObject,
+    args: *const *mut PyObject,
+    n: isize,
+    names: *mut PyObject,
+) -> *mut PyObject {
     // SAFETY: called by the interpreter as a method of Event, with its arguments.
     unsafe {
         if n == 0 && names.is_null() && receiver::<Event>(this).raw.is_set() {
@@ -142,7 +151,8 @@ unsafe extern "C" fn wait(this: *mut PyObject, args: *const *mut PyObject, n: is
     }
 }
 
-const WAIT: &std::ffi::CStr = c"wait($self, /, timeout=None)\n--\n\nWait until the flag is set, at most `timeout` seconds. Whether it was.";
+const WAIT: &std::ffi::CStr =
+    c"wait($self, /, timeout=None)\n--\n\nWait until the flag is set, at most `timeout` seconds. Whether it was.";
 
 pub(super) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let methods = [

@@ -125,7 +125,12 @@ impl Lock {
     }
 }
 
-unsafe extern "C" fn acquire(this: *mut PyObject, args: *const *mut PyObject, n: isize, names: *mut PyObject) -> *mut PyObject {
+unsafe extern "C" fn acquire(
+    this: *mut PyObject,
+    args: *const *mut PyObject,
+    n: isize,
+    names: *mut PyObject,
+) -> *mut PyObject {
     // SAFETY: called by the interpreter as a method of Lock, with its arguments.
     unsafe {
         if n == 0 && names.is_null() && receiver::<Lock>(this).try_acquire(false) {

@@ -148,7 +148,12 @@ impl RLock {
     }
 }
 
-unsafe extern "C" fn acquire(this: *mut PyObject, args: *const *mut PyObject, n: isize, names: *mut PyObject) -> *mut PyObject {
+unsafe extern "C" fn acquire(
+    this: *mut PyObject,
+    args: *const *mut PyObject,
+    n: isize,
+    names: *mut PyObject,
+) -> *mut PyObject {
     // SAFETY: called by the interpreter as a method of RLock, with its arguments.
     unsafe {
         if n == 0 && names.is_null() && receiver::<RLock>(this).try_acquire() {

@@ -163,7 +163,12 @@ impl BoundedSemaphore {
     }
 }
 
-unsafe extern "C" fn acquire(this: *mut PyObject, args: *const *mut PyObject, n: isize, names: *mut PyObject) -> *mut PyObject {
+unsafe extern "C" fn acquire(
+    this: *mut PyObject,
+    args: *const *mut PyObject,
+    n: isize,
+    names: *mut PyObject,
+) -> *mut PyObject {
     // SAFETY: called by the interpreter as a method of Semaphore, with its arguments.
     unsafe {
         if names.is_null() && (n == 0 || n == 1 && *args == pyo3::ffi::Py_False()) {
@@ -175,18 +180,24 @@ unsafe extern "C" fn acquire(this: *mut PyObject, args: *const *mut PyObject, n:
             }
         }
         guarded(|py| {
-            let (blocking, timeout) = blocking_and_timeout(py, "Semaphore.acquire", args, n, names)?;
+            let [blocking, timeout] = blocking_and_timeout(py, "Semaphore.acquire", args, n, names)?;
             let blocking = blocking.map_or(Ok(true), |arg| arg.is_truthy())?;
             Semaphore::acquire(object(py, this), py, blocking, timeout.filter(|arg| !arg.is_none()).as_ref()).map(truth)
         })
     }
 }
 
-unsafe extern "C" fn release(this: *mut PyObject, args: *const *mut PyObject, n: isize, names: *mut PyObject) -> *mut PyObject {
+unsafe extern "C" fn release(
+    this: *mut PyObject,
+    args: *const *mut PyObject,
+    n: isize,
+    names: *mut PyObject,
+) -> *mut PyObject {
     // SAFETY: called by the interpreter as a method of Semaphore, with its arguments.
     unsafe {
         let semaphore = receiver::<Semaphore>(this);
-        if n == 0 && names.is_null() && semaphore.raw.release_within(1, semaphore.bound.load(Ordering::Relaxed)).is_ok() {
+        if n == 0 && names.is_null() && semaphore.raw.release_within(1, semaphore.bound.load(Ordering::Relaxed)).is_ok()
+        {
             return none();
         }
         guarded(|py| {

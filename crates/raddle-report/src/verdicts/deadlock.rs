@@ -12,21 +12,13 @@ use crate::words::{Names, awaited, clean, is_thread, spot, taken_by, thing, thre
 
 pub(crate) fn report(waits: &[Wait], raised: bool, names: &Names) -> Report {
     let shown = waits.len().min(SHOWN);
-    let mut notes: Vec<_> = (shown..waits.len())
-        .map(|at| (Level::NOTE, edge(waits, at, names)))
-        .collect();
-    notes.extend([
-        outcome(waits, raised, names),
-        cause(waits),
-        help(next_step(waits)),
-    ]);
+    let mut notes: Vec<_> = (shown..waits.len()).map(|at| (Level::NOTE, edge(waits, at, names))).collect();
+    notes.extend([outcome(waits, raised, names), cause(waits), help(next_step(waits))]);
     Report {
         level: Level::ERROR,
         code: Code::Deadlock.id(),
         title: headline(waits, names),
-        sections: (0..shown)
-            .flat_map(|at| sections(waits, at, names))
-            .collect(),
+        sections: (0..shown).flat_map(|at| sections(waits, at, names)).collect(),
         notes,
     }
 }
@@ -35,15 +27,9 @@ pub(crate) fn report(waits: &[Wait], raised: bool, names: &Names) -> Report {
 pub(crate) fn headline(waits: &[Wait], names: &Names) -> String {
     match waits {
         [wait] if is_thread(&wait.object) => {
-            format!(
-                "deadlock: {} waits for its own end",
-                names.thread(&wait.thread)
-            )
+            format!("deadlock: {} waits for its own end", names.thread(&wait.thread))
         }
-        [wait] => format!(
-            "deadlock: {} waits for a lock that it holds itself",
-            names.thread(&wait.thread)
-        ),
+        [wait] => format!("deadlock: {} waits for a lock that it holds itself", names.thread(&wait.thread)),
         _ => format!("deadlock: {} wait for each other", threads(waits.len())),
     }
 }
@@ -51,20 +37,10 @@ pub(crate) fn headline(waits: &[Wait], names: &Names) -> String {
 /// One thread of the cycle in one line: `'A' (...) holds ... and waits ...`.
 pub(crate) fn edge(waits: &[Wait], at: usize, names: &Names) -> String {
     let wait = &waits[at];
-    let time = waited(wait.since)
-        .map(|time| format!(" {time}"))
-        .unwrap_or_default();
-    let place = wait
-        .at
-        .as_ref()
-        .map(|place| format!(" at {}", spot(place)))
-        .unwrap_or_default();
+    let time = waited(wait.since).map(|time| format!(" {time}")).unwrap_or_default();
+    let place = wait.at.as_ref().map(|place| format!(" at {}", spot(place))).unwrap_or_default();
     let who = names.with_origin(&wait.thread);
-    format!(
-        "{who}{} waits{time} for {}{place}",
-        holding(waits, at),
-        awaited(&wait.object)
-    )
+    format!("{who}{} waits{time} for {}{place}", holding(waits, at), awaited(&wait.object))
 }
 
 /// ` holds Lock 'audit' (acquired app.py:20) and`; empty for a thread whose end is waited for.
@@ -75,9 +51,7 @@ fn holding(waits: &[Wait], at: usize) -> String {
     }
     let holder = taken_by(object, &waits[at].thread);
     let taken = holder.and_then(|holder| holder.taken_at.as_ref());
-    let taken = taken
-        .map(|place| format!(" (acquired {})", spot(place)))
-        .unwrap_or_default();
+    let taken = taken.map(|place| format!(" (acquired {})", spot(place))).unwrap_or_default();
     format!(" holds {}{taken} and", thing(object))
 }
 
@@ -91,19 +65,10 @@ fn sections(waits: &[Wait], at: usize, names: &Names) -> Vec<Section> {
     let who = names.thread(&wait.thread);
     let title = match is_thread(object) {
         true => format!("{who} waits for {}", awaited(&wait.object)),
-        false => format!(
-            "{who} holds {} and waits for {}",
-            thing(object),
-            awaited(&wait.object)
-        ),
+        false => format!("{who} holds {} and waits for {}", thing(object), awaited(&wait.object)),
     };
-    let both = Section {
-        title,
-        marks: marks(wait, object, names),
-    };
-    std::iter::once(both)
-        .chain(started(&wait.thread, names))
-        .collect()
+    let both = Section { title, marks: marks(wait, object, names) };
+    std::iter::once(both).chain(started(&wait.thread, names)).collect()
 }
 
 fn marks(wait: &Wait, object: &ObjectInfo, names: &Names) -> Vec<Mark> {
@@ -111,28 +76,15 @@ fn marks(wait: &Wait, object: &ObjectInfo, names: &Names) -> Vec<Mark> {
     let target = format!("{}{}", target(wait, object, names), so_far(wait));
     let holder = taken_by(object, &wait.thread).filter(|_| !is_thread(object));
     let Some(taken) = holder.map(|holder| &holder.taken_at) else {
-        return vec![Mark::main(
-            &wait.at,
-            format!("{who} waits here for {target}"),
-        )];
+        return vec![Mark::main(&wait.at, format!("{who} waits here for {target}"))];
     };
     if taken.is_some() && *taken == wait.at {
-        let label = format!(
-            "{who} took {} here, and waits here for {target}",
-            thing(object)
-        );
+        let label = format!("{who} took {} here, and waits here for {target}", thing(object));
         return vec![Mark::main(&wait.at, label)];
     }
-    let subject = if reads_on(taken, &wait.at) {
-        "... and"
-    } else {
-        &who
-    };
+    let subject = if reads_on(taken, &wait.at) { "... and" } else { &who };
     let took = took(&who, object, taken.is_some());
-    vec![
-        Mark::context(taken, took),
-        Mark::main(&wait.at, format!("{subject} waits here for {target}")),
-    ]
+    vec![Mark::context(taken, took), Mark::main(&wait.at, format!("{subject} waits here for {target}"))]
 }
 
 /// Whether the second place is shown below the first, so that its label may go on with the sentence.
@@ -144,28 +96,17 @@ fn reads_on(first: &Option<Place>, second: &Option<Place>) -> bool {
 }
 
 fn took(who: &str, object: &ObjectInfo, known: bool) -> String {
-    let place = if known {
-        "here"
-    } else {
-        "at a place that is not known"
-    };
+    let place = if known { "here" } else { "at a place that is not known" };
     format!("{who} took {} {place}", thing(object))
 }
 
 fn target(wait: &Wait, own: &ObjectInfo, names: &Names) -> String {
     let itself = taken_by(&wait.object, &wait.thread).is_some() && wait.object == *own;
-    if itself {
-        format!("the same {}", clean(&wait.object.kind))
-    } else {
-        names.held(&wait.object)
-    }
+    if itself { format!("the same {}", clean(&wait.object.kind)) } else { names.held(&wait.object) }
 }
 
 fn outcome(waits: &[Wait], raised: bool, names: &Names) -> (Level<'static>, String) {
-    let last = waits
-        .last()
-        .map(|wait| names.thread(&wait.thread))
-        .unwrap_or_default();
+    let last = waits.last().map(|wait| names.thread(&wait.thread)).unwrap_or_default();
     let text = match raised {
         true => format!("{last} got a DeadlockError instead of waiting for ever"),
         false if all(waits, |kind| matches!(kind, "RLock" | "Thread")) => {
@@ -192,12 +133,8 @@ fn next_step(waits: &[Wait]) -> &'static str {
     let joins = waits.iter().filter(|wait| is_thread(&wait.object)).count();
     match (waits.len(), joins) {
         (1, 0) => "use an RLock, or do not call code that takes the lock while you hold it",
-        (n, joins) if n == joins => {
-            "let only one thread join the other, or let a third one join them all"
-        }
-        (_, 0) => {
-            "take the locks in the same order in every thread, or give the first back before taking the second"
-        }
+        (n, joins) if n == joins => "let only one thread join the other, or let a third one join them all",
+        (_, 0) => "take the locks in the same order in every thread, or give the first back before taking the second",
         _ => "release the lock before you join a thread that needs it",
     }
 }

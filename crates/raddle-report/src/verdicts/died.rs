@@ -7,30 +7,15 @@ use super::{SHOWN, gotcha, help, started, wait_line, waits_here};
 use crate::page::{Mark, Report, Section};
 use crate::words::{Names, clean};
 
-pub(crate) fn report(
-    thread: &ThreadInfo,
-    error: &str,
-    at: &Option<Place>,
-    joiners: &[Wait],
-    names: &Names,
-) -> Report {
+pub(crate) fn report(thread: &ThreadInfo, error: &str, at: &Option<Place>, joiners: &[Wait], names: &Names) -> Report {
     let shown = joiners.len().min(SHOWN);
-    let raised = Section {
-        title: String::new(),
-        marks: vec![Mark::main(at, raised(at))],
-    };
+    let raised = Section { title: String::new(), marks: vec![Mark::main(at, raised(at))] };
     let mut sections = vec![raised];
     sections.extend(started(thread, names));
     sections.extend(joiners[..shown].iter().map(|wait| joiner(wait, names)));
-    let mut notes: Vec<_> = joiners[shown..]
-        .iter()
-        .map(|wait| (Level::NOTE, wait_line(wait, names)))
-        .collect();
+    let mut notes: Vec<_> = joiners[shown..].iter().map(|wait| (Level::NOTE, wait_line(wait, names))).collect();
     notes.extend([
-        gotcha(
-            Code::Died,
-            "7a: a thread's error does not reach the thread that joins it",
-        ),
+        gotcha(Code::Died, "7a: a thread's error does not reach the thread that joins it"),
         help("catch the error in the thread's own function, and hand it over with the result"),
     ]);
     Report {
@@ -50,12 +35,6 @@ fn raised(at: &Option<Place>) -> String {
 }
 
 fn joiner(wait: &Wait, names: &Names) -> Section {
-    let title = format!(
-        "{} waits for its end and will not see the error",
-        names.thread(&wait.thread)
-    );
-    Section {
-        title,
-        marks: vec![Mark::main(&wait.at, waits_here(wait, names))],
-    }
+    let title = format!("{} waits for its end and will not see the error", names.thread(&wait.thread));
+    Section { title, marks: vec![Mark::main(&wait.at, waits_here(wait, names))] }
 }

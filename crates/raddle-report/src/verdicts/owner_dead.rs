@@ -17,46 +17,24 @@ pub(crate) fn report(wait: &Wait, names: &Names) -> Report {
     Report {
         level: Level::ERROR,
         code: Code::OwnerDead.id(),
-        title: format!(
-            "{} waits for {} of a thread that has ended",
-            names.thread(&wait.thread),
-            thing(&wait.object)
-        ),
+        title: format!("{} waits for {} of a thread that has ended", names.thread(&wait.thread), thing(&wait.object)),
         sections,
         notes: vec![
             gotcha(Code::OwnerDead, "10: a lock that is never released"),
-            help(
-                "take the lock by `with`, or release it in `finally`, so that it is given back however a thread ends",
-            ),
+            help("take the lock by `with`, or release it in `finally`, so that it is given back however a thread ends"),
         ],
     }
 }
 
 fn waiting(wait: &Wait, names: &Names) -> Section {
-    let label = format!(
-        "{} waits here for {}{}",
-        names.thread(&wait.thread),
-        thing(&wait.object),
-        so_far(wait)
-    );
-    Section {
-        title: String::new(),
-        marks: vec![Mark::main(&wait.at, label)],
-    }
+    let label = format!("{} waits here for {}{}", names.thread(&wait.thread), thing(&wait.object), so_far(wait));
+    Section { title: String::new(), marks: vec![Mark::main(&wait.at, label)] }
 }
 
 fn taken(wait: &Wait, holder: &Holder, names: &Names) -> Section {
     let who = names.thread(&holder.thread);
-    let end = holder
-        .ended
-        .as_ref()
-        .map(|ended| format!(" ({})", ending(ended)))
-        .unwrap_or_default();
-    let place = if holder.taken_at.is_some() {
-        "here"
-    } else {
-        "at a place that is not known"
-    };
+    let end = holder.ended.as_ref().map(|ended| format!(" ({})", ending(ended))).unwrap_or_default();
+    let place = if holder.taken_at.is_some() { "here" } else { "at a place that is not known" };
     let label = format!("{who} took {} {place}", thing(&wait.object));
     Section {
         title: format!("{who} ended without giving it back{end}"),

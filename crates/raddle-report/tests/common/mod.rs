@@ -3,9 +3,7 @@
 
 use std::time::Duration;
 
-use raddle::graph::verdict::{
-    Cycle, Ending, Holder, ObjectInfo, Place, ThreadInfo, ThreadKind, Verdict, Wait,
-};
+use raddle::graph::verdict::{Cycle, Ending, Holder, ObjectInfo, Place, ThreadInfo, ThreadKind, Verdict, Wait};
 
 pub fn fixture(file: &str) -> String {
     format!("{}/tests/fixtures/{file}", env!("CARGO_MANIFEST_DIR"))
@@ -14,27 +12,13 @@ pub fn fixture(file: &str) -> String {
 /// Where `expression` first stands in that line.
 pub fn at(file: &str, line: u32, expression: &str) -> Option<Place> {
     let text = std::fs::read_to_string(fixture(file)).unwrap();
-    let start = text
-        .lines()
-        .nth(line as usize - 1)
-        .unwrap()
-        .find(expression)
-        .unwrap() as u32;
+    let start = text.lines().nth(line as usize - 1).unwrap().find(expression).unwrap() as u32;
     let columns = Some((start, start + expression.len() as u32));
-    Some(Place {
-        columns,
-        ..whole_line(&fixture(file), line)
-    })
+    Some(Place { columns, ..whole_line(&fixture(file), line) })
 }
 
 pub fn whole_line(file: &str, line: u32) -> Place {
-    Place {
-        file: file.into(),
-        line,
-        end_line: line,
-        function: "Account.transfer".into(),
-        ..Place::default()
-    }
+    Place { file: file.into(), line, end_line: line, function: "Account.transfer".into(), ..Place::default() }
 }
 
 pub fn thread(serial: u64, name: &str, started_at: Option<Place>) -> ThreadInfo {
@@ -42,13 +26,7 @@ pub fn thread(serial: u64, name: &str, started_at: Option<Place>) -> ThreadInfo 
         Some(_) => (ThreadKind::Regular, Some("MainThread".to_owned())),
         None => (ThreadKind::Main, None),
     };
-    ThreadInfo {
-        serial,
-        name: name.into(),
-        kind,
-        started_by: by,
-        started_at,
-    }
+    ThreadInfo { serial, name: name.into(), kind, started_by: by, started_at }
 }
 
 pub fn main_thread() -> ThreadInfo {
@@ -56,29 +34,13 @@ pub fn main_thread() -> ThreadInfo {
 }
 
 pub fn object(kind: &str, name: &str, held: Option<(&ThreadInfo, Option<Place>)>) -> ObjectInfo {
-    let holder = held.map(|(thread, taken_at)| Holder {
-        thread: thread.clone(),
-        taken_at,
-        ended: None,
-    });
-    ObjectInfo {
-        kind: kind.into(),
-        name: name.into(),
-        made_at: None,
-        holder,
-    }
+    let holder = held.map(|(thread, taken_at)| Holder { thread: thread.clone(), taken_at, ended: None });
+    ObjectInfo { kind: kind.into(), name: name.into(), made_at: None, holder }
 }
 
 pub fn wait(thread: &ThreadInfo, object: ObjectInfo, at: Option<Place>) -> Wait {
     let since = Duration::from_millis(204);
-    Wait {
-        thread: thread.clone(),
-        object,
-        call: "acquire".into(),
-        at,
-        since,
-        timed: false,
-    }
+    Wait { thread: thread.clone(), object, call: "acquire".into(), at, since, timed: false }
 }
 
 pub fn savings() -> ThreadInfo {
@@ -94,62 +56,36 @@ pub fn worker() -> ThreadInfo {
 }
 
 /// Two threads that wait for each other's lock, taken and waited for at these places.
-pub fn crossed(
-    a: &ThreadInfo,
-    b: &ThreadInfo,
-    took: Option<Place>,
-    waits: Option<Place>,
-) -> Verdict {
+pub fn crossed(a: &ThreadInfo, b: &ThreadInfo, took: Option<Place>, waits: Option<Place>) -> Verdict {
     let first = object("Lock", "Account.lock#1", Some((a, took.clone())));
     let second = object("Lock", "Account.lock#2", Some((b, took)));
-    deadlock(
-        vec![wait(a, second, waits.clone()), wait(b, first, waits)],
-        true,
-    )
+    deadlock(vec![wait(a, second, waits.clone()), wait(b, first, waits)], true)
 }
 
 pub fn transfer() -> Verdict {
-    let (took, waits) = (
-        at("transfer.py", 10, "self.lock"),
-        at("transfer.py", 11, "other.lock"),
-    );
+    let (took, waits) = (at("transfer.py", 10, "self.lock"), at("transfer.py", 11, "other.lock"));
     crossed(&savings(), &checking(), took, waits)
 }
 
 pub fn deadlock(waits: Vec<Wait>, raised: bool) -> Verdict {
-    Verdict::Deadlock {
-        cycle: Cycle { waits },
-        raised,
-    }
+    Verdict::Deadlock { cycle: Cycle { waits }, raised }
 }
 
 /// A lock that the worker took before it died.
 pub fn abandoned() -> Verdict {
-    let mut lock = object(
-        "RLock",
-        "lock#1",
-        Some((&worker(), at("worker.py", 9, "lock.acquire()"))),
-    );
-    lock.holder.as_mut().unwrap().ended =
-        Some(Ending::Failed("ValueError: no such account".into()));
+    let mut lock = object("RLock", "lock#1", Some((&worker(), at("worker.py", 9, "lock.acquire()"))));
+    lock.holder.as_mut().unwrap().ended = Some(Ending::Failed("ValueError: no such account".into()));
     Verdict::OwnerDead {
-        wait: wait(&main_thread(), lock, at("worker.py", 19, "lock.acquire()")),
+        wait: Box::new(wait(&main_thread(), lock, at("worker.py", 19, "lock.acquire()"))),
+        raised: true,
     }
 }
 
 pub fn died() -> Verdict {
-    let raised = Place {
-        columns: Some((4, 5)),
-        end_line: 13,
-        ..at("worker.py", 10, "raise").unwrap()
-    };
-    let join = wait(
-        &main_thread(),
-        object("Thread", "worker", None),
-        at("worker.py", 18, "worker.join()"),
-    );
+    let raised = Place { columns: Some((4, 5)), end_line: 13, ..at("worker.py", 10, "raise").unwrap() };
+    let join = wait(&main_thread(), object("Thread", "worker", None), at("worker.py", 18, "worker.join()"));
     Verdict::Died {
-        thread: worker(),
+        thread: Box::new(worker()),
         error: "ValueError: no such account".into(),
         at: Some(raised),
         joiners: vec![join],
@@ -159,14 +95,6 @@ pub fn died() -> Verdict {
 /// As many threads as asked for, all waiting in the same line.
 pub fn sleepers(count: u64) -> Vec<Wait> {
     let queue = || object("Queue", "jobs#1", None);
-    let sleeper = |n| {
-        thread(
-            n + 10,
-            &format!("w-{n}"),
-            at("worker.py", 17, "worker.start()"),
-        )
-    };
-    (1..=count)
-        .map(|n| wait(&sleeper(n), queue(), at("worker.py", 20, "jobs.get()")))
-        .collect()
+    let sleeper = |n| thread(n + 10, &format!("w-{n}"), at("worker.py", 17, "worker.start()"));
+    (1..=count).map(|n| wait(&sleeper(n), queue(), at("worker.py", 20, "jobs.get()"))).collect()
 }

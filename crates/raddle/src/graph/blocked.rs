@@ -172,7 +172,8 @@ impl<'a> Blocked<'a> {
             }
             End::Dead | End::Open => None,
         };
-        let found = found.or_else(|| self.runtime.all_asleep().map(|(epochs, grace)| (Finding::Stalled(epochs), grace)));
+        let found =
+            found.or_else(|| self.runtime.all_asleep().map(|(epochs, grace)| (Finding::Stalled(epochs), grace)));
         Ok(found.map(|(finding, after)| (finding, Time::now().after(after))))
     }
 
@@ -180,8 +181,10 @@ impl<'a> Blocked<'a> {
     fn break_cycle(&mut self, steps: &[Step]) -> Result<(), Halt> {
         let runtime = self.runtime;
         let firm = |step: &Step| step.hold.owned && step.record.call == Call::Acquire || step.record.call == Call::Join;
-        if runtime.policy().deadlocks != Deadlocks::Raise || !steps.iter().all(firm) || runtime.may_be_left(steps) {
-            return Ok(());
+        match runtime.policy().deadlocks {
+            Deadlocks::Raise if steps.iter().all(firm) && !runtime.may_be_left(steps) => {}
+            Deadlocks::RaiseAny => {}
+            _ => return Ok(()),
         }
         // Described first: that may run code of the host, and no mutex may be held then.
         let verdict = runtime.describe_cycle(steps, true);
@@ -205,7 +208,7 @@ impl<'a> Blocked<'a> {
         if !step.hold.strict || self.call != Call::Acquire {
             return Ok(());
         }
-        let verdict = self.runtime.describe_owner_dead(step);
+        let verdict = self.runtime.describe_owner_dead(step, true);
         self.runtime.tell(&verdict);
         Err(Halt::Abandoned(Box::new(verdict)))
     }
@@ -222,7 +225,7 @@ impl<'a> Blocked<'a> {
             Finding::OwnerDead(step) => {
                 let (again, end) = runtime.walk_from(self.me);
                 (matches!(end, End::Dead) && same(std::slice::from_ref(&step), &again) && runtime.tell_once(&again))
-                    .then(|| runtime.describe_owner_dead(&step))
+                    .then(|| runtime.describe_owner_dead(&step, false))
             }
             Finding::Stalled(epochs) => runtime.describe_stall(&epochs),
         };

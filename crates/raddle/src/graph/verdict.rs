@@ -158,7 +158,7 @@ pub enum Verdict {
     /// `RD003`.
     Died {
         /// The thread that died.
-        thread: ThreadInfo,
+        thread: Box<ThreadInfo>,
         /// The last line of its traceback: `ValueError: no such account`.
         error: String,
         /// Where the error was raised.
@@ -169,7 +169,9 @@ pub enum Verdict {
     /// `RD004`: the object's holder says who ended, and how.
     OwnerDead {
         /// Who waits for the object of the ended thread.
-        wait: Wait,
+        wait: Box<Wait>,
+        /// Whether that thread got an error instead of waiting on.
+        raised: bool,
     },
     /// `RD005`.
     KeepsAlive {
@@ -189,14 +191,8 @@ pub enum Verdict {
 
 impl Code {
     /// All codes, in order.
-    pub const ALL: [Code; 6] = [
-        Code::Deadlock,
-        Code::Stalled,
-        Code::Died,
-        Code::OwnerDead,
-        Code::KeepsAlive,
-        Code::LongestWaits,
-    ];
+    pub const ALL: [Code; 6] =
+        [Code::Deadlock, Code::Stalled, Code::Died, Code::OwnerDead, Code::KeepsAlive, Code::LongestWaits];
 
     /// The stable name: `RD001`.
     pub fn id(self) -> &'static str {

@@ -2,9 +2,9 @@
 //! are made of them), and the typed forms for Rust.
 
 pub(crate) mod barrier;
+pub(crate) mod condition;
 #[cfg(not(loom))]
 mod condvar;
-pub(crate) mod condition;
 pub(crate) mod event;
 pub(crate) mod lock;
 #[cfg(not(loom))]

@@ -15,7 +15,6 @@ mod registry;
 #[cfg(not(loom))]
 mod spawn;
 
-
 pub use current::{bind, current, serial};
 
 pub(crate) use registry::Registry;

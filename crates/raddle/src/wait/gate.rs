@@ -21,8 +21,8 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::queue::{Line, Waiter, remove};
 use super::Sleep;
+use super::queue::{Line, Waiter, remove};
 use crate::seam::atomic::{AtomicPtr, AtomicU64, Ordering};
 use crate::seam::{Mutex, Parker};
 
@@ -62,11 +62,7 @@ pub(crate) struct Gate<K> {
 
 impl<K: Permits> Gate<K> {
     pub(crate) fn new(permits: u64) -> Self {
-        Gate {
-            word: AtomicU64::new(permits << SHIFT),
-            line: AtomicPtr::new(std::ptr::null_mut()),
-            kind: PhantomData,
-        }
+        Gate { word: AtomicU64::new(permits << SHIFT), line: AtomicPtr::new(std::ptr::null_mut()), kind: PhantomData }
     }
 
     /// The word as it is now.
@@ -178,7 +174,11 @@ impl<K: Permits> Gate<K> {
         });
         if !took {
             waiter.rearm();
-            if was_woken { line.push_front(Arc::clone(waiter)) } else { line.push_back(Arc::clone(waiter)) }
+            if was_woken {
+                line.push_front(Arc::clone(waiter))
+            } else {
+                line.push_back(Arc::clone(waiter))
+            }
             return false;
         }
         // More than one may have been given back at once, and only one waiter is woken for that.

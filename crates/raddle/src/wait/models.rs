@@ -8,9 +8,9 @@ use std::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
+use super::Sleep;
 use super::gate::{Gate, SHIFT};
 use super::queue::{Queue, Waiter};
-use super::Sleep;
 use crate::seam::Parker;
 use crate::sync::lock::Owned;
 use crate::sync::semaphore::Counted;

@@ -36,10 +36,7 @@ pub fn os_threads() -> usize {
 }
 
 fn timespec(nanos: u64) -> libc::timespec {
-    libc::timespec {
-        tv_sec: (nanos / 1_000_000_000) as libc::time_t,
-        tv_nsec: (nanos % 1_000_000_000) as libc::c_long,
-    }
+    libc::timespec { tv_sec: (nanos / 1_000_000_000) as libc::time_t, tv_nsec: (nanos % 1_000_000_000) as libc::c_long }
 }
 
 /// Sleeps while `word` holds `expected`, until woken, interrupted or past the deadline.
@@ -96,7 +93,8 @@ const TOKEN: u32 = 1;
 const ASLEEP: u32 = 2;
 
 impl Parker {
-    /// A descriptor: a byte written to it ends the owner's park with [`Woken::Interrupted`], now or next time.
+    /// The two ends of a pipe, for reading and for writing: a byte written to it ends the owner's park with
+    /// [`Woken::Interrupted`], now or next time.
     ///
     /// To be asked for by the owner before each park that should hear, because it need not stay the same: the child of a
     /// fork must not share its parent's, and a program that closes all descriptors (to become a daemon, say) closes this
@@ -104,16 +102,16 @@ impl Parker {
     ///
     /// # Errors
     /// If the operating system has no descriptor left.
-    pub fn signal_pipe(&self) -> std::io::Result<RawFd> {
+    pub fn signal_pipe(&self) -> std::io::Result<(RawFd, RawFd)> {
         // SAFETY: null or leaked by this function, so it is never freed.
         if let Some(ears) = unsafe { self.ears.load(Ordering::Acquire).as_ref() }
             && ears.are_ours()
         {
-            return Ok(ears.write.number);
+            return Ok((ears.read.number, ears.write.number));
         }
         let ears = Box::leak(Box::new(Ears::new()?));
         self.ears.store(ears, Ordering::Release);
-        Ok(ears.write.number)
+        Ok((ears.read.number, ears.write.number))
     }
 
     fn ears(&self) -> Option<&'static Ears> {

@@ -1,0 +1,100 @@
+"""Life at the edges: processes, stacks, crashes, exits and forks from a thread, each as on the standard library.
+
+Each program in edges/ is run unmodified by plain python and by `raddle run`; `RADDLE_RUNS=200` makes the loops longer.
+"""
+
+import os
+import re
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+
+import harness
+import pytest
+
+EDGES = Path(__file__).parent / "edges"
+ONCE = ["popen_terminate", "fork_in_worker", "posix_spawn", "recursion_through_c", "stack_size", "pthread_kill"]
+RADDLE = pytest.mark.skipif("raddle" not in harness.RUNTIMES, reason="RADDLE_TESTS leaves raddle out")
+AT_ONCE = 4
+EXPECTED = {
+    "popen_terminate": "mask []\n['0000000000000000']\nexit -15\n",
+    "fork_in_worker": "child 0\nthreads 1\n",
+    "posix_spawn": "child 7\n",
+    "pthread_kill": "woken EINTR\n",
+}
+
+
+def run(runtime, program, timeout=60):
+    """Runs one of the programs."""
+    return harness.run(harness.command(runtime, EDGES / f"{program}.py"), timeout=timeout)
+
+
+@cache
+def reference(program):
+    """How it ends on the standard library."""
+    return run("std", program)
+
+
+def many(runtime, program):
+    """As many runs as were asked for, some at a time."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(lambda _: run(runtime, program), range(harness.RUNS)))
+
+
+@pytest.mark.parametrize("program", ONCE)
+def test_standard_library(program):
+    """The program does what it is for: without that, being the same as the standard library would say nothing."""
+    done = reference(program)
+    assert done.code == 0, str(done)
+    assert done.out == EXPECTED.get(program, done.out)
+
+
+@RADDLE
+@pytest.mark.parametrize("program", ONCE)
+def test_same_as_on_the_standard_library(program):
+    """Same exit code, same output, and not a word more."""
+    done, expected = run("raddle", program), reference(program)
+    assert (done.code, done.out, done.err) == (expected.code, expected.out, expected.err), str(done)
+
+
+def test_segfault_in_a_worker_is_dumped(runtime):
+    """A worker crashes, faulthandler's handler runs on its stack: the dump names the function."""
+    done = run(runtime, "segfault")
+    assert done.code == -signal.SIGSEGV, str(done)
+    assert "Fatal Python error: Segmentation fault" in done.err
+    assert re.search(r"Current thread 0x\w+.*\n(.*\n)*?.*in reads_address_zero", done.err), str(done)
+    assert "still here" not in done.out
+
+
+@pytest.mark.limit(600)
+def test_exit_with_blocked_daemons(runtime):
+    """Daemons blocked in every kind of wait, main returns: exit code 0, nothing on stderr."""
+    for done in many(runtime, "exit_blocked_daemons"):
+        assert (done.code, done.out, done.err) == (0, "bye\n", ""), str(done)
+
+
+@RADDLE
+@pytest.mark.limit(600)
+def test_exit_with_printing_daemons():
+    """Daemons print and start threads, main returns: exit code 0, nothing fatal."""
+    for done in many("raddle", "exit_printing_daemons"):
+        assert done.code == 0, str(done)
+        assert "Fatal" not in done.err, str(done)
+        assert "panicked" not in done.err, str(done)
+
+
+@pytest.mark.limit(600)
+def test_fork_with_live_threads_and_held_locks(runtime):
+    """Threads hold locks and run, main forks: the child has one thread and works, the parent goes on."""
+    for done in many(runtime, "fork_with_threads"):
+        assert (done.code, done.out, done.err) == (0, "child 5\nalive []\n", ""), str(done)
+
+
+@RADDLE
+@pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="needs /proc")
+def test_workers_inherit_what_a_fresh_thread_would():
+    """Main blocks a signal and starts a worker, unblocks it and starts another: each has the mask of its start."""
+    program = EDGES / "inherited_mask.py"
+    done, expected = (harness.run(harness.command(name, program)) for name in ("raddle", "std"))
+    assert done.out == expected.out == "[[10], [], [10]]\n", str(done)
