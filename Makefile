@@ -55,7 +55,7 @@ lint: build $(BIN)/pytest
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy python/raddle
-	$(BIN)/python -m mypy.stubtest raddle._raddle --ignore-missing-stub --allowlist tests/typing/stubtest-allow.txt
+	$(BIN)/python -m mypy.stubtest raddle._raddle --allowlist tests/typing/stubtest-allow.txt
 	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps -p raddle -p raddle-report
 
 wheel: $(BIN)/maturin

@@ -16,7 +16,7 @@ sys.path.insert(0, str(TESTS / "stress"))
 
 import harness  # noqa: E402
 
-LIMIT = 60
+LIMIT = int(os.environ.get("RADDLE_LIMIT", "60"))
 MODULES = {"std": "threading", "raddle": "raddle.threading"}
 real_stderr = None
 

@@ -5,8 +5,6 @@ What is not a lock or a thread is the standard library's own object, so that bot
 standard library's, which keeps starting the operating system's thread; what is added is that the runtime knows of it.
 """
 
-
-
 import sys as _sys
 import threading
 
@@ -15,6 +13,9 @@ from . import _raddle
 TYPE_CHECKING = False  # `typing` and its like cost more to import than all of this
 if TYPE_CHECKING:
     from collections.abc import Callable as _Callable
+    from collections.abc import Iterable as _Iterable
+    from collections.abc import Mapping as _Mapping
+    from contextvars import Context as _Context
     from typing import Any as _Any
 
 _real: "_Any" = threading  # of which private names are used, too: see the project's design
@@ -48,6 +49,24 @@ else:
 class Thread(_real.Thread):  # type: ignore[misc]
     _raddle_handle: "_raddle.ThreadHandle | None" = None
 
+    if _sys.version_info < (3, 14):
+        _raddle_context: "_Context | None" = None
+
+        def __init__(
+            self,
+            group: None = None,
+            target: "_Callable[..., object] | None" = None,
+            name: "str | None" = None,
+            args: "_Iterable[_Any]" = (),
+            kwargs: "_Mapping[str, _Any] | None" = None,
+            *,
+            daemon: "bool | None" = None,
+            context: "_Context | None" = None,
+        ) -> None:
+            _real_init(self, group, target, name, args, kwargs, daemon=daemon)
+            if context is not None:
+                self._raddle_context = context
+
     def start(self) -> None:
         if not self._initialized or self._started.is_set():
             _real_start(self)  # which raises
@@ -64,7 +83,10 @@ class Thread(_real.Thread):  # type: ignore[misc]
         if handle is not None:
             handle.bind()
             self._invoke_excepthook: _Callable[[Thread], None] = _noting(handle, self._invoke_excepthook)
-        _real_bootstrap(self)
+        if _sys.version_info < (3, 14) and self._raddle_context is not None:
+            self._raddle_context.run(_real_bootstrap, self)
+        else:
+            _real_bootstrap(self)
 
     def join(self, timeout: "float | None" = None) -> None:
         handle = self._raddle_handle
@@ -84,6 +106,7 @@ class Thread(_real.Thread):  # type: ignore[misc]
     del _set_name, _real_name
 
 
+_real_init = _real.Thread.__init__
 _real_start = _real.Thread.start
 _real_bootstrap = _real.Thread._bootstrap
 _real_join = _real.Thread.join
@@ -139,6 +162,7 @@ def _adopt_documentation() -> None:
             original = vars(real).get(name)
             if callable(value) and original is not None:
                 value.__doc__ = original.__doc__
+                value.__annotations__ = {}
                 value.__qualname__ = original.__qualname__
                 value.__module__ = "threading"
 

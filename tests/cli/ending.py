@@ -1,6 +1,7 @@
 """Running a program to its end, and what is to be known about that."""
 
 import os
+import signal
 import subprocess
 import sys
 from typing import NamedTuple
@@ -17,6 +18,11 @@ class Ended(NamedTuple):
     err: str
 
 
+def _heed_ctrl_c():
+    """Undoes what a shell does to commands in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def run(command, cwd, merge=False, **env):
     """Run a command to its end; `merge` sends stderr to where stdout goes, so that the order of the two can be seen."""
     done = subprocess.run(
@@ -28,6 +34,7 @@ def run(command, cwd, merge=False, **env):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT if merge else subprocess.PIPE,
         text=True,
+        preexec_fn=_heed_ctrl_c,
         timeout=LIMIT,
     )
     return Ended(done.returncode, done.stdout, done.stderr or "")

@@ -76,7 +76,7 @@ f()
 """
 ENDS = """
 import atexit, os, sys, threading
-atexit.register(lambda: print("atexit", globals().get("__file__"), flush=True))
+atexit.register(lambda: print("atexit", globals().get("__file__"), sys.excepthook, flush=True))
 gate = threading.Event()
 def worker():
     threading.main_thread().join()
@@ -126,7 +126,8 @@ SCRIPTS = {
     "hook-fails": HOOK.format("raise TypeError('in the hook')", "ValueError"),
     "hook-exits": HOOK.format("sys.exit(9)", "ValueError"),
     "hook-sees-ctrl-c": HOOK.format("", "KeyboardInterrupt"),
-    "hook-is-gone": "import sys\ndel sys.excepthook\n1/0\n",
+    "hook-is-gone": "import atexit, sys\ndel sys.excepthook\n"
+    "atexit.register(lambda: print(hasattr(sys, 'excepthook')))\n1/0\n",
     "hook-is-none": "import sys\nsys.excepthook = None\n1/0\n",
     "hook-puts-another": "import sys\ndef h(*a):\n    sys.excepthook = print\nsys.excepthook = h\n"
     "import atexit\natexit.register(lambda: print(sys.excepthook))\n1/0\n",

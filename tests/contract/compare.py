@@ -5,6 +5,7 @@ or derived from it and whose text begins with its text.
 """
 
 import inspect
+import math
 import re
 import threading
 
@@ -25,7 +26,7 @@ def same(api, body):
     value, error = outcome(body, api)
     if expected_error is None:
         assert error is None, f"raised {error!r}, the standard library gives {expected!r}"
-        assert value == expected
+        assert value == expected, f"gave {value!r}, the standard library gives {expected!r}"
         return value
     assert error is not None, f"gave {value!r}, the standard library raises {expected_error!r}"
     assert isinstance(error, type(expected_error)), f"{error!r} is no {expected_error!r}"
@@ -40,18 +41,22 @@ def without_address(text):
 
 
 def shape(function):
-    """A signature as text; None where CPython's own function has none."""
+    """A signature as text, without annotations; None where CPython's own function has none."""
     try:
-        return str(inspect.signature(function))
+        signature = inspect.signature(function)
     except ValueError:
         return None
+    bare = [parameter.replace(annotation=parameter.empty) for parameter in signature.parameters.values()]
+    text = str(signature.replace(parameters=bare, return_annotation=signature.empty))
+    return text.replace("(self, /", "(self")  # of a method written in C, self is given by place
 
 
 def same_shape(api, path):
     """Asserts that a class or method has CPython's signature, wherever CPython's can be read."""
     expected = shape(reach(threading, path))
     if expected is not None:
-        assert shape(reach(api, path)) == expected, path
+        found = shape(reach(api, path))
+        assert found == expected, f"{path}{found}, CPython: {expected}"
 
 
 def reach(api, path):
@@ -66,11 +71,10 @@ def public(cls):
     return {name for name in dir(cls) if not name.startswith("_")}
 
 
-def extra_names(api, name):
-    """The names that a class has beyond CPython's, without those that are raddle's private ones."""
-    return {
-        found for found in set(dir(getattr(api, name))) - set(dir(getattr(threading, name))) if "raddle" not in found
-    }
+def extra_names(api, name, *args):
+    """The names that an instance has beyond CPython's, without special ones and raddle's private ones."""
+    mine, theirs = (set(dir(getattr(module, name)(*args))) for module in (api, threading))
+    return {found for found in mine - theirs if "raddle" not in found and not found.startswith("__")}
 
 
 def in_thread(api, function, *args):
@@ -102,6 +106,11 @@ def blocked_by(api, function, *args):
     thread.start()
     about_to.wait(20)
     return thread
+
+
+def is_nan(value):
+    """Whether it is the one value that differs from itself."""
+    return isinstance(value, float) and math.isnan(value)
 
 
 ODD_TIMEOUTS = [

@@ -5,7 +5,7 @@ import pickle
 from unittest import mock
 
 import pytest
-from compare import ODD_TIMEOUTS, blocked_by, extra_names, same, same_shape, without_address
+from compare import ODD_TIMEOUTS, blocked_by, extra_names, is_nan, same, same_shape, without_address
 
 
 def gather(api, barrier, count, timeout=None):
@@ -137,9 +137,11 @@ def test_odd_parties(api, parties):
     same(api, lambda t: t.Barrier(parties).parties)
 
 
-@pytest.mark.parametrize("timeout", [t for t in ODD_TIMEOUTS if t is not None and t is not True], ids=repr)
+@pytest.mark.parametrize(
+    "timeout", [t for t in ODD_TIMEOUTS if t is not None and t is not True and not is_nan(t)], ids=repr
+)
 def test_odd_timeouts(api, timeout):
-    """Class and text of the error, and whether the barrier is broken by it."""
+    """Class and text of the error, or whether the barrier is broken by it (NaN makes the standard library spin)."""
 
     def body(t):
         barrier = t.Barrier(2)
@@ -185,7 +187,7 @@ def test_signatures(api):
 
 def test_names(api):
     """Nothing public beyond CPython's."""
-    assert not {name for name in extra_names(api, "Barrier") if not name.startswith("__")}
+    assert not extra_names(api, "Barrier", 2)
 
 
 @pytest.mark.parametrize("name", ["parties", "n_waiting", "broken"])

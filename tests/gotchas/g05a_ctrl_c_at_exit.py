@@ -13,6 +13,7 @@ import time
 
 
 def scene(threading):
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has it ignored in the background
     go_on = threading.Event()
 
     def interrupt():

@@ -83,6 +83,24 @@ pub(crate) unsafe fn object<T: pyo3::PyClass>(py: Python<'_>, object: *mut PyObj
     unsafe { Borrowed::from_ptr(py, object).cast_unchecked::<T>().to_owned().unbind() }
 }
 
+/// Whether nobody can have put another method in the place of one of `T`'s for this object: it is no subclass's and has no
+/// attributes of its own.
+///
+/// # Safety
+/// `object` must be a live object, and the thread attached.
+#[inline]
+pub(crate) unsafe fn is_plain<T: pyo3::PyTypeInfo>(object: *mut PyObject) -> bool {
+    // SAFETY: this function's own condition. An object of a class with a dictionary has the pointer to it, or null, at that
+    // offset, which PyO3 makes positive.
+    unsafe {
+        let class = T::type_object_raw(Python::assume_attached());
+        if ffi::Py_TYPE(object) != class || (*class).tp_dictoffset <= 0 {
+            return false;
+        }
+        object.cast::<u8>().offset((*class).tp_dictoffset).cast::<*mut PyObject>().read().is_null()
+    }
+}
+
 /// A new reference to `True` or `False`.
 #[inline]
 pub(crate) fn truth(value: bool) -> *mut PyObject {

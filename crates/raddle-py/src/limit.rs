@@ -55,7 +55,15 @@ impl Limit {
         names: *mut PyObject,
     ) -> PyResult<Limit> {
         // SAFETY: this function's own condition.
-        let [blocking, timeout] = unsafe { arguments(py, None, (args, count, names), ["blocking", "timeout"]) }?;
+        let given = unsafe { arguments(py, "acquire", (args, count, names), ["blocking", "timeout"]) };
+        let [blocking, timeout] = match given {
+            Ok(given) => given,
+            Err(error) => {
+                // SAFETY: this function's own condition.
+                let theirs = unsafe { ask_the_interpreters_lock(py, args, count, names) };
+                return Err(theirs.err().unwrap_or(error));
+            }
+        };
         let usual = blocking.as_ref().is_none_or(|arg| arg.is_instance_of::<PyBool>())
             && timeout.as_ref().is_none_or(|arg| arg.is_exact_instance_of::<PyFloat>() || is_small_int(arg));
         let blocking_value = blocking.as_ref().map_or(Ok(true), |arg| arg.is_truthy())?;
@@ -99,24 +107,23 @@ fn is_small_int(arg: &Bound<'_, PyAny>) -> bool {
 
 pub(crate) type Found<'py, const N: usize> = [Option<Bound<'py, PyAny>>; N];
 
-/// The arguments of a raw method whose parameters are `names`. What does not fit is in the error, or left out if there is
-/// no `method` to name in it.
+/// The arguments of a raw method whose parameters are `names`.
 ///
 /// # Safety
 /// `args`, `count` and `keywords` must be those of a call that is under way (vectorcall convention).
 unsafe fn arguments<'py, const N: usize>(
     py: Python<'py>,
-    method: Option<&str>,
+    method: &str,
     (args, count, keywords): (*const *mut PyObject, isize, *mut PyObject),
     names: [&str; N],
 ) -> PyResult<Found<'py, N>> {
     // SAFETY: the interpreter passes `count` live references, and one more for each name in the tuple `keywords`.
     let at = |index: isize| unsafe { Borrowed::from_ptr(py, *args.offset(index)).to_owned() };
     let mut found = [const { None }; N];
-    if let (Some(method), true) = (method, count > N as isize) {
+    if count > N as isize {
         return Err(too_many(method, N + 1, count + 1));
     }
-    for index in 0..count.min(N as isize) {
+    for index in 0..count {
         found[index as usize] = Some(at(index));
     }
     // SAFETY: null or a tuple of strings, alive through the call.
@@ -124,19 +131,17 @@ unsafe fn arguments<'py, const N: usize>(
     let keywords = keywords.as_ref().and_then(|tuple| tuple.cast::<PyTuple>().ok()).map(|tuple| tuple.iter());
     for (index, keyword) in keywords.into_iter().flatten().enumerate() {
         let keyword = keyword.extract::<String>()?;
-        let place = names.iter().position(|name| *name == keyword);
-        match (place, method) {
-            (Some(place), Some(method)) if found[place].is_some() => {
-                return Err(PyTypeError::new_err(format!("{method}() got multiple values for argument '{keyword}'")));
-            }
-            (Some(place), _) => found[place] = Some(at(count + index as isize)),
-            (None, Some(method)) => {
-                return Err(PyTypeError::new_err(format!("{method}() got an unexpected keyword argument '{keyword}'")));
-            }
-            (None, None) => {}
+        match names.iter().position(|name| *name == keyword) {
+            Some(place) if found[place].is_none() => found[place] = Some(at(count + index as isize)),
+            Some(_) => return Err(misfit(method, "got multiple values for argument", &keyword)),
+            None => return Err(misfit(method, "got an unexpected keyword argument", &keyword)),
         }
     }
     Ok(found)
+}
+
+fn misfit(method: &str, what: &str, keyword: &str) -> PyErr {
+    PyTypeError::new_err(format!("{method}() {what} '{keyword}'"))
 }
 
 fn too_many(method: &str, most: usize, given: isize) -> PyErr {
@@ -156,7 +161,7 @@ pub(crate) unsafe fn blocking_and_timeout<'py>(
     keywords: *mut PyObject,
 ) -> PyResult<Found<'py, 2>> {
     // SAFETY: this function's own condition.
-    unsafe { arguments(py, Some(method), (args, count, keywords), ["blocking", "timeout"]) }
+    unsafe { arguments(py, method, (args, count, keywords), ["blocking", "timeout"]) }
 }
 
 /// The one argument of a raw method.
@@ -171,19 +176,21 @@ pub(crate) unsafe fn one_argument<'py>(
     keywords: *mut PyObject,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
     // SAFETY: this function's own condition.
-    let [argument] = unsafe { arguments(py, Some(method), (args, count, keywords), [name]) }?;
+    let [argument] = unsafe { arguments(py, method, (args, count, keywords), [name]) }?;
     Ok(argument)
 }
 
-/// CPython adds the clock to some time limits, so what cannot be added to a number is refused with that text, and what
-/// would spin for ever (NaN) is refused here.
-pub(crate) fn added_to_the_clock<'py>(timeout: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    let now = timeout.py().import("time")?.call_method0("monotonic")?;
-    let left = now.add(timeout)?.sub(&now)?;
-    if left.extract::<f64>()?.is_nan() {
-        return Err(PyValueError::new_err("Invalid value NaN (not a number)"));
+impl Limit {
+    /// The time limit of semaphores and barriers, to which CPython adds the clock first: what cannot be added to a number is
+    /// refused with that text, and NaN, with which it would spin for ever, is refused here.
+    pub(crate) fn of_timed_wait(timeout: Option<&Bound<'_, PyAny>>) -> PyResult<Limit> {
+        let Some(timeout) = timeout else { return Ok(Limit::Never) };
+        let end = timeout.py().import("time")?.call_method0("monotonic")?.add(timeout)?;
+        if end.extract::<f64>().is_ok_and(f64::is_nan) {
+            return Err(PyValueError::new_err("Invalid value NaN (not a number)"));
+        }
+        Limit::of_wait(Some(timeout))
     }
-    Ok(left)
 }
 
 /// A new lock of the interpreter's own.

@@ -13,7 +13,7 @@ use raddle::sync::{Arrival, Failure, RawBarrier};
 
 use super::lock::describe;
 use crate::fastcall::{Method, guarded, install, object};
-use crate::limit::{Limit, added_to_the_clock, one_argument};
+use crate::limit::{Limit, one_argument};
 use crate::site::SiteCell;
 use crate::{detach, runtime};
 
@@ -27,6 +27,9 @@ pub(crate) struct Barrier {
 }
 
 struct Terms {
+    /// As the program gave it.
+    given: Py<PyAny>,
+    /// How many must come: more than ever will, if what was given is not the number of any threads.
     parties: usize,
     action: Option<Py<PyAny>>,
     timeout: Option<Py<PyAny>>,
@@ -70,8 +73,7 @@ impl Barrier {
         if arrival.last {
             return barrier.open(py, &arrival).map(|()| arrival.index);
         }
-        let left = timeout.as_ref().map(added_to_the_clock).transpose();
-        let limit = left.and_then(|left| Limit::of_wait(left.as_ref())).inspect_err(|_| barrier.raw.abort())?;
+        let limit = Limit::of_timed_wait(timeout.as_ref()).inspect_err(|_| barrier.raw.abort())?;
         let resource = Arc::new(Meeting(this.clone_ref(py)));
         let mut met = true;
         detach::block(py, resource, (Call::Wait, limit), |blocked| match barrier.raw.wait(&arrival, blocked) {
@@ -99,7 +101,7 @@ impl Barrier {
 #[pymethods]
 impl Barrier {
     #[new]
-    #[pyo3(signature = (*_args, **_kwargs))]
+    #[pyo3(signature = (*_args, **_kwargs), text_signature = "(parties, action=None, timeout=None)")]
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
         Barrier { raw: RawBarrier::default(), made: SiteCell::here(), terms: PyOnceLock::new() }
     }
@@ -116,8 +118,9 @@ impl Barrier {
         if parties.lt(1)? {
             return Err(pyo3::exceptions::PyValueError::new_err("parties must be > 0"));
         }
-        let parties = parties.extract::<i64>().map_or(usize::MAX, |parties| usize::try_from(parties).unwrap_or(0));
-        let _ = self.terms.set(py, Terms { parties, action, timeout });
+        let given = parties.clone().unbind();
+        let parties = parties.extract::<usize>().ok().filter(|parties| *parties > 0).unwrap_or(usize::MAX);
+        let _ = self.terms.set(py, Terms { given, parties, action, timeout });
         Ok(())
     }
 
@@ -133,12 +136,12 @@ impl Barrier {
 
     /// The number of threads that meet.
     #[getter]
-    fn parties(&self, py: Python<'_>) -> PyResult<usize> {
-        Ok(self.terms(py)?.parties)
+    fn parties<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Ok(self.terms(py)?.given.bind(py).clone())
     }
 
     #[getter]
-    fn _parties(&self, py: Python<'_>) -> PyResult<usize> {
+    fn _parties<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.parties(py)
     }
 

@@ -45,14 +45,17 @@ enum Saved {
 }
 
 impl Beneath {
-    fn of(lock: Bound<'_, PyAny>) -> Beneath {
-        if let Ok(lock) = lock.cast_exact::<RLock>() {
+    fn of(lock: Bound<'_, PyAny>) -> PyResult<Beneath> {
+        Ok(if let Ok(lock) = lock.cast_exact::<RLock>() {
             Beneath::RLock(lock.clone().unbind())
         } else if let Ok(lock) = lock.cast_exact::<Lock>() {
             Beneath::Lock(lock.clone().unbind())
         } else {
+            // CPython takes these two from the lock at once, and whoever lacks one is told then.
+            lock.getattr("acquire")?;
+            lock.getattr("release")?;
             Beneath::Other(lock.unbind())
-        }
+        })
     }
 
     fn object<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
@@ -203,7 +206,7 @@ impl Condition {
 #[pymethods]
 impl Condition {
     #[new]
-    #[pyo3(signature = (*_args, **_kwargs))]
+    #[pyo3(signature = (*_args, **_kwargs), text_signature = "(lock=None)")]
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
         Condition::make()
     }
@@ -211,7 +214,7 @@ impl Condition {
     #[pyo3(signature = (lock=None))]
     fn __init__(&self, py: Python<'_>, lock: Option<Bound<'_, PyAny>>) -> PyResult<()> {
         let beneath = match lock {
-            Some(lock) => Beneath::of(lock),
+            Some(lock) => Beneath::of(lock)?,
             None => Beneath::RLock(Py::new(py, RLock::make())?),
         };
         let _ = self.beneath.set(py, beneath);
@@ -382,6 +385,7 @@ unsafe extern "C" fn notify(
         guarded(|py| {
             let most = one_argument(py, ("Condition.notify", "n"), args, n, names)?;
             let most = match most {
+                _ if condition.raw.waiters() == 0 => 0,
                 None => 1,
                 Some(most) if !most.gt(0)? => 0,
                 Some(most) => most.extract::<usize>().unwrap_or(usize::MAX),

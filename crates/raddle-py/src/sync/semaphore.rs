@@ -7,14 +7,14 @@ use pyo3::PyTypeInfo;
 use pyo3::exceptions::PyValueError;
 use pyo3::ffi::PyObject;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyDict, PyFloat, PyTuple};
 use raddle::graph::{Call, Description, Hold, Resource};
 use raddle::sync::RawSemaphore;
 
 use super::lock::describe;
 use crate::detach;
-use crate::fastcall::{Method, guarded, install, none, object, receiver, truth};
-use crate::limit::{Limit, added_to_the_clock, blocking_and_timeout, one_argument};
+use crate::fastcall::{Method, guarded, install, is_plain, none, object, receiver, truth};
+use crate::limit::{Limit, blocking_and_timeout, one_argument};
 use crate::site::SiteCell;
 
 /// A number of permits that threads take and give back.
@@ -35,13 +35,14 @@ impl Semaphore {
         Semaphore { raw: RawSemaphore::new(1), bound: AtomicU64::new(u64::MAX), made: SiteCell::here() }
     }
 
-    fn start_with(&self, value: &Bound<'_, PyAny>) -> PyResult<u64> {
+    fn start_with(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
         if value.lt(0)? {
             return Err(PyValueError::new_err("semaphore initial value must be >= 0"));
         }
-        let value = permits(value)?;
-        self.raw.reset(value);
-        Ok(value)
+        // CPython takes 2.0, too.
+        let whole = if value.is_instance_of::<PyFloat>() { value.call_method0("__int__")? } else { value.clone() };
+        self.raw.reset(permits(&whole)?);
+        Ok(())
     }
 
     #[cold]
@@ -53,8 +54,7 @@ impl Semaphore {
         if semaphore.raw.try_acquire() {
             return Ok(true);
         }
-        let left = timeout.filter(|_| blocking).map(added_to_the_clock).transpose()?;
-        let limit = if blocking { Limit::of_wait(left.as_ref())? } else { Limit::Now };
+        let limit = if blocking { Limit::of_timed_wait(timeout)? } else { Limit::Now };
         if limit == Limit::Now {
             return Ok(false);
         }
@@ -76,9 +76,24 @@ impl Semaphore {
     }
 }
 
+/// The argument of the constructor, whose default is not None: that is refused.
+enum FirstValue<'py> {
+    One,
+    Given(Bound<'py, PyAny>),
+}
+
+impl<'py> FromPyObject<'_, 'py> for FirstValue<'py> {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        Ok(FirstValue::Given(value.to_owned()))
+    }
+}
+
 /// A number of permits; one too large for any program counts as the largest there is.
 fn permits(value: &Bound<'_, PyAny>) -> PyResult<u64> {
-    Ok(value.call_method0("__int__")?.extract::<u64>().unwrap_or(RawSemaphore::MAX))
+    let whole = value.py().import("operator")?.call_method1("index", (value,))?;
+    Ok(whole.extract::<u64>().unwrap_or(RawSemaphore::MAX))
 }
 
 /// A semaphore as a thing to wait for: nobody in particular holds it.
@@ -101,16 +116,16 @@ impl Resource for Permits {
 #[pymethods]
 impl Semaphore {
     #[new]
-    #[pyo3(signature = (*_args, **_kwargs))]
+    #[pyo3(signature = (*_args, **_kwargs), text_signature = "(value=1)")]
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
         Semaphore::make()
     }
 
-    #[pyo3(signature = (value=None))]
-    fn __init__(&self, value: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+    #[pyo3(signature = (value=FirstValue::One))]
+    fn __init__(&self, value: FirstValue<'_>) -> PyResult<()> {
         match value {
-            Some(value) => self.start_with(value).map(drop),
-            None => {
+            FirstValue::Given(value) => self.start_with(&value),
+            FirstValue::One => {
                 self.raw.reset(1);
                 Ok(())
             }
@@ -144,13 +159,13 @@ impl Semaphore {
 #[pymethods]
 impl BoundedSemaphore {
     #[new]
-    #[pyo3(signature = (*_args, **_kwargs))]
+    #[pyo3(signature = (*_args, **_kwargs), text_signature = "(value=1)")]
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> PyClassInitializer<Self> {
         PyClassInitializer::from(Semaphore::make()).add_subclass(BoundedSemaphore)
     }
 
-    #[pyo3(signature = (value=None))]
-    fn __init__(this: &Bound<'_, Self>, value: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+    #[pyo3(signature = (value=FirstValue::One))]
+    fn __init__(this: &Bound<'_, Self>, value: FirstValue<'_>) -> PyResult<()> {
         let semaphore = this.as_super().get();
         semaphore.__init__(value)?;
         semaphore.bound.store(semaphore.raw.value(), Ordering::Relaxed);
@@ -210,9 +225,15 @@ unsafe extern "C" fn release(
     }
 }
 
+/// As CPython's: a `release` that a subclass or an instance has put in the place of this one is what is called.
 unsafe extern "C" fn exit(this: *mut PyObject, _: *mut *mut PyObject, _: isize) -> *mut PyObject {
-    // SAFETY: as in `release`, without arguments.
-    unsafe { release(this, std::ptr::null(), 0, std::ptr::null_mut()) }
+    // SAFETY: called by the interpreter as a method of Semaphore; `release` is called as it would call it.
+    unsafe {
+        if is_plain::<Semaphore>(this) || is_plain::<BoundedSemaphore>(this) {
+            return release(this, std::ptr::null(), 0, std::ptr::null_mut());
+        }
+        guarded(|py| Borrowed::from_ptr(py, this).call_method0("release").map(|_| none()))
+    }
 }
 
 const ACQUIRE: &std::ffi::CStr = c"acquire($self, /, blocking=True, timeout=None)\n--\n\nTake a permit; wait for one first if need be, at most `timeout` seconds. Whether one was taken.";

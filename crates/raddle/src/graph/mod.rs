@@ -1,8 +1,8 @@
 //! Who owns, who waits; what follows from that.
 //!
 //! The graph is never stored as one. Its edges are where the facts are: a thread knows what it waits for
-//! ([`Record`], written when it goes to sleep), an object knows who holds it ([`Resource::holder`], the lock word). A
-//! thread that goes to sleep follows them from itself: object, holder, what the holder waits for, ... ([`walk`]). Threads
+//! (a record, written when it goes to sleep), an object knows who holds it ([`Resource::holder`], the lock word). A
+//! thread that goes to sleep follows them from itself: object, holder, what the holder waits for, ... (`walk.rs`). Threads
 //! wait for one thing at a time and things with an owner have one, so there is one way to go, and the last thread to
 //! close a cycle finds it whole, because each writes its record before it looks.
 //!

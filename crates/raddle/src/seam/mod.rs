@@ -7,7 +7,7 @@
 //!
 //! - [`Parker`] belongs to one thread; only that thread parks on it, anybody may unpark. An unpark that comes before the
 //!   park is kept (one token), and a park may return without a reason: callers look again at what they wait for.
-//! - [`Mutex`] is for a few instructions that neither block nor call out. Its content must be a value that may be thrown
+//! - `Mutex` is for a few instructions that neither block nor call out. Its content must be a value that may be thrown
 //!   away in the child of a fork: a lock taken there for the first time finds the content reset to `Default`, because
 //!   the threads that it spoke of are not in the child and one of them may have been cut off in the middle of a change.
 
