@@ -3,7 +3,7 @@
 import sys
 import threading
 
-from . import _raddle
+from . import _greenlets, _raddle
 from . import threading as mine
 
 TYPE_CHECKING = False
@@ -21,19 +21,39 @@ NAMES = tuple(
 LEFT_ALONE = {"_thread", "threading", "importlib._bootstrap", "_frozen_importlib", "_frozen_importlib_external"}
 
 
+# Where something was put, under which name, what was there before, and what was put there.
+_Put = tuple[object, str, object, object]
+
+
 class Installed:
     """What `install` has done; undone by `undo()` or at the end of a `with` block."""
 
-    def __init__(self, undo: "list[tuple[object, str, object]]", threads: "Rebased") -> None:
+    def __init__(self, undo: "list[_Put]", threads: "Rebased") -> None:
         self._undo = undo
         self._threads = threads
+        self._watch: Any = None
+
+    def watch_for_greenlets(self) -> None:
+        """Undo this before gevent or eventlet patch the process."""
+        watch = _greenlets.Watch(self.undo)
+        self._watch = watch
+        sys.meta_path.insert(0, watch)
+        for name in _greenlets.PATCHERS:
+            if name in sys.modules:
+                watch.watch(sys.modules[name])
 
     def undo(self) -> None:
-        """Put the standard library's objects back. Objects that were made meanwhile go on working."""
+        """Put the standard library's objects back. Objects that were made meanwhile go on working.
+
+        What somebody else has replaced in the meantime (gevent, a mock) stays as it is.
+        """
         while self._undo:
-            holder, name, value = self._undo.pop()
-            setattr(holder, name, value)
+            holder, name, before, ours = self._undo.pop()
+            if getattr(holder, name, None) is ours:
+                setattr(holder, name, before)
         self._threads.undo()
+        if self._watch in sys.meta_path:
+            sys.meta_path.remove(self._watch)
 
     def __enter__(self) -> "Installed":
         return self
@@ -80,7 +100,7 @@ def install(*, deadlocks: str = "raise", deadlock_grace: float = 0.2) -> Install
     False
     """
     _raddle.configure(deadlocks, deadlock_grace)
-    undo: list[tuple[object, str, object]] = []
+    undo: list[_Put] = []
     swap: dict[int, tuple[str, object]] = {}
     for name in NAMES:
         old, new = getattr(real, name, None), getattr(mine, name)
@@ -88,15 +108,17 @@ def install(*, deadlocks: str = "raise", deadlock_grace: float = 0.2) -> Install
             swap.setdefault(id(old), (name, new))
             _put(undo, real, name, new)
     _rebind(undo, swap)
-    return Installed(undo, Rebased())
+    installed = Installed(undo, Rebased())
+    installed.watch_for_greenlets()
+    return installed
 
 
-def _put(undo: "list[tuple[object, str, object]]", holder: object, name: str, value: object) -> None:
-    undo.append((holder, name, getattr(holder, name)))
+def _put(undo: "list[_Put]", holder: object, name: str, value: object) -> None:
+    undo.append((holder, name, getattr(holder, name), value))
     setattr(holder, name, value)
 
 
-def _rebind(undo: "list[tuple[object, str, object]]", swap: "dict[int, tuple[str, object]]") -> None:
+def _rebind(undo: "list[_Put]", swap: "dict[int, tuple[str, object]]") -> None:
     """Give the new objects to modules that were imported before and have the old ones."""
     for module_name, module in list(sys.modules.items()):
         if module is None or module_name in LEFT_ALONE or module_name.partition(".")[0] == "raddle":

@@ -71,6 +71,9 @@ class Thread(_real.Thread):  # type: ignore[misc]
         if not self._initialized or self._started.is_set():
             _real_start(self)  # which raises
             return
+        if _is_replaced():
+            _real_start(self)  # by whoever starts threads here now: gevent, eventlet, a debugger
+            return
         self._raddle_handle = _raddle.ThreadHandle(self._name, self._daemonic)
         try:
             _real_start(self)
@@ -111,6 +114,14 @@ _real_start = _real.Thread.start
 _real_bootstrap = _real.Thread._bootstrap
 _real_join = _real.Thread.join
 _real_name = _real.Thread.name
+
+
+_STARTERS = {name: getattr(_real, name, None) for name in ("_start_new_thread", "_start_joinable_thread")}
+
+
+def _is_replaced() -> bool:
+    """Whether threads are started by something else than the interpreter: they may be no threads at all then."""
+    return any(getattr(_real, name, None) is not starter for name, starter in _STARTERS.items())
 
 
 def _is_usual(timeout: "float | None") -> bool:

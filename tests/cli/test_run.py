@@ -209,6 +209,7 @@ BESIDE = {
     "directory-with-syntax-error/__main__.py": "a b\n",
     "deep/down/script.py": SHOW,
     "name with space.py": SHOW,
+    "worse than a warning.py": SCRIPTS["syntax-error-and-a-warning"],
     "script-without-suffix": SHOW,
 }
 COMMANDS = {
@@ -217,9 +218,11 @@ COMMANDS = {
     "script-by-dots": ["./deep/../deep/./down/script.py"],
     "script-without-suffix": ["./script-without-suffix", "x"],
     "script-without-suffix-here": ["script-without-suffix"],
+    "script-that-warns-and-fails": ["worse than a warning.py"],
     "script-with-spaces": ["name with space.py", "a b"],
     "link": ["link.py"],
     "bytecode": ["compiled.pyc", "x"],
+    "bytecode-without-suffix": ["./compiled", "x"],
     "bytecode-of-another-version": ["old.pyc"],
     "directory": ["directory", "x"],
     "directory-with-slash": ["./directory/", "x"],
@@ -259,6 +262,7 @@ COMMANDS = {
     "missing-name": ["there-is-no-such-command"],
     "through-a-file": ["script.py/x.py"],
 }
+STARTS = ["script-with-arguments", "directory", "module", "code", "missing", "bytecode", "script-that-warns-and-fails"]
 OUTER = {
     "plain": [],
     "safe-path": ["-P"],
@@ -281,7 +285,8 @@ def beside(folder):
         file.writestr("helper.py", BESIDE["directory/helper.py"])
     (here / "app").write_bytes(b"#!/usr/bin/env python3\n" + (here / "app.zip").read_bytes())
     py_compile.compile(here / "script.py", here / "compiled.pyc", doraise=True)
-    (here / "old.pyc").write_bytes(b"\x16\r\r\n" + bytes(20))
+    (here / "compiled").write_bytes((here / "compiled.pyc").read_bytes())
+    (here / "old.pyc").write_bytes(b"\x16\r\r\n" + (here / "compiled.pyc").read_bytes()[4:])
     return here
 
 
@@ -305,7 +310,7 @@ def test_a_command_line_means_what_it_means_to_python(beside, name):
 
 
 @pytest.mark.parametrize("outer", OUTER)
-@pytest.mark.parametrize("name", ["script-with-arguments", "directory", "module", "code", "missing", "bytecode"])
+@pytest.mark.parametrize("name", STARTS)
 def test_options_of_the_interpreter_stay(beside, name, outer):
     assert_same(COMMANDS[name], beside, OUTER[outer])
 

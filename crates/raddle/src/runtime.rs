@@ -63,6 +63,17 @@ pub trait Host: Send + Sync + Debug {
     }
 }
 
+/// What has become of a program that seemed to have stalled.
+#[derive(Debug)]
+pub(crate) enum Stall {
+    /// It goes on, or it was told of already.
+    Over,
+    /// It stands, but something unknown might end it.
+    Unsure,
+    /// It stands.
+    Stands(Box<Verdict>),
+}
+
 /// How long the last threads must have slept after main returned before that is told.
 const KEEPS_ALIVE_GRACE: Duration = Duration::from_secs(2);
 
@@ -341,17 +352,23 @@ impl Runtime {
     }
 
     /// The verdict on a program that sleeps, if the same waits stand as before and nothing unknown could end one.
-    pub(crate) fn describe_stall(&self, epochs: &[u64]) -> Option<Verdict> {
-        let sleepers = self.sleepers()?;
+    pub(crate) fn describe_stall(&self, epochs: &[u64]) -> Stall {
+        let Some(sleepers) = self.sleepers() else { return Stall::Over };
         let now = sleepers.iter().map(|(_, record)| record.epoch);
-        let outside = || self.host.may_be_woken_from_outside(sleepers.len());
-        if !now.clone().eq(epochs.iter().copied()) || outside() || !self.tell_epochs_once(now) {
-            return None;
+        if !now.clone().eq(epochs.iter().copied()) {
+            return Stall::Over;
+        }
+        if self.host.may_be_woken_from_outside(sleepers.len()) {
+            return Stall::Unsure;
+        }
+        if !self.tell_epochs_once(now) {
+            return Stall::Over;
         }
         if sleepers.iter().any(|(_, record)| record.call == Call::Exit) {
-            return Some(self.keeps_alive(Cause::Asleep));
+            return Stall::Stands(Box::new(self.keeps_alive(Cause::Asleep)));
         }
-        Some(Verdict::Stalled { waits: sleepers.iter().map(|(t, record)| self.describe(t.serial(), record)).collect() })
+        let waits = sleepers.iter().map(|(thread, record)| self.describe(thread.serial(), record)).collect();
+        Stall::Stands(Box::new(Verdict::Stalled { waits }))
     }
 
     /// `RD005`: the regular threads that are left, and what each waits for.

@@ -22,13 +22,16 @@ use std::time::Duration;
 use super::verdict::Verdict;
 use super::walk::{End, Step, same};
 use super::{Record, Resource, Site};
-use crate::runtime::{Deadlocks, Runtime};
+use crate::runtime::{Deadlocks, Runtime, Stall};
 use crate::seam::{Parker, Time, Woken};
 use crate::thread::Thread;
 use crate::wait::{Sleep, Waiter};
 
 /// How long a wait for the lock of an ended thread stands before it is told.
 const OWNER_DEAD_GRACE: Duration = Duration::from_secs(1);
+
+/// How often a stall is looked at again that something unknown might end.
+const LOOKS: u32 = 5;
 
 /// The host wants the wait to end: a signal handler raised an error, say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +103,8 @@ pub struct Blocked<'a> {
 enum Finding {
     Cycle(Vec<Step>),
     OwnerDead(Step),
-    Stalled(Vec<u64>),
+    /// The epochs of all waits, and how often that has been looked at.
+    Stalled(Vec<u64>, u32),
 }
 
 impl<'a> Blocked<'a> {
@@ -151,7 +155,7 @@ impl<'a> Blocked<'a> {
         }
         match self.pending.take() {
             Some((finding, due)) if due > Time::now() => self.pending = Some((finding, due)),
-            Some((finding, _)) => self.tell_if_it_stands(finding),
+            Some((finding, _)) => self.pending = self.tell_if_it_stands(finding),
             None => self.pending = self.find()?,
         }
         Ok(self.pending.as_ref().map(|(_, due)| *due))
@@ -173,7 +177,7 @@ impl<'a> Blocked<'a> {
             End::Dead | End::Open => None,
         };
         let found =
-            found.or_else(|| self.runtime.all_asleep().map(|(epochs, grace)| (Finding::Stalled(epochs), grace)));
+            found.or_else(|| self.runtime.all_asleep().map(|(epochs, grace)| (Finding::Stalled(epochs, 0), grace)));
         Ok(found.map(|(finding, after)| (finding, Time::now().after(after))))
     }
 
@@ -213,8 +217,9 @@ impl<'a> Blocked<'a> {
         Err(Halt::Abandoned(Box::new(verdict)))
     }
 
+    /// Tells of what was found before, if it is still so; returns what to look at again, and when.
     #[cold]
-    fn tell_if_it_stands(&mut self, finding: Finding) {
+    fn tell_if_it_stands(&mut self, finding: Finding) -> Option<(Finding, Time)> {
         let runtime = self.runtime;
         let verdict = match finding {
             Finding::Cycle(steps) => {
@@ -227,11 +232,21 @@ impl<'a> Blocked<'a> {
                 (matches!(end, End::Dead) && same(std::slice::from_ref(&step), &again) && runtime.tell_once(&again))
                     .then(|| runtime.describe_owner_dead(&step, false))
             }
-            Finding::Stalled(epochs) => runtime.describe_stall(&epochs),
+            Finding::Stalled(epochs, looks) => match runtime.describe_stall(&epochs) {
+                Stall::Over => None,
+                Stall::Stands(verdict) => Some(*verdict),
+                // A thread that has just ended is still counted by the system for a while.
+                Stall::Unsure if looks < LOOKS => {
+                    let later = Time::now().after(runtime.policy().grace * 2u32.pow(looks));
+                    return Some((Finding::Stalled(epochs, looks + 1), later));
+                }
+                Stall::Unsure => None,
+            },
         };
         if let Some(verdict) = verdict {
             runtime.tell(&verdict);
         }
+        None
     }
 }
 
