@@ -330,6 +330,20 @@ def test_the_installed_command_does_what_the_module_does(beside, name):
     assert run([sys.executable, str(script), "run", *COMMANDS[name]], beside) == plain
 
 
+UNDER = "import raddle.threading, threading; print(threading.Lock is raddle.threading.Lock)"
+
+
+@pytest.mark.parametrize(
+    "command", [["script.py"], ["compiled.pyc"], ["./compiled"], ["."], ["-m", "script"], ["-c", UNDER]]
+)
+def test_raddle_is_under_the_program(folder, command):
+    """What python and raddle do alike could be done by python alone."""
+    here = folder({"script.py": UNDER, "__main__.py": UNDER})
+    py_compile.compile(here / "script.py", here / "compiled.pyc", doraise=True)
+    (here / "compiled").write_bytes((here / "compiled.pyc").read_bytes())
+    assert run([*RADDLE, *command], here) == (0, "True\n", "")
+
+
 def test_an_absolute_path_is_kept(beside):
     assert_same([str(beside / "deep" / "down" / "script.py")], beside)
 

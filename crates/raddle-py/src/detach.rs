@@ -44,10 +44,14 @@ pub(crate) fn block(
     let mut blocked = Blocked::new((runtime(), &me), &mut sleeper, (call, limit.deadline()), resource, site);
     let result = wait(&mut blocked);
     drop(blocked);
+    // What it waited for may have come in the same moment; the error must not be lost for that.
+    if let Some(error) = sleeper.raised.take() {
+        return Err(error);
+    }
     match result {
         Ok(()) => Ok(true),
         Err(Halt::TimedOut) => Ok(false),
-        Err(Halt::Interrupted) => Err(sleeper.raised.unwrap_or_else(|| PyErr::fetch(py))),
+        Err(Halt::Interrupted) => Err(PyErr::fetch(py)),
         Err(Halt::Deadlock(verdict)) => Err(error::deadlock(&verdict)),
         Err(Halt::Abandoned(verdict)) => Err(error::abandoned(&verdict)),
     }

@@ -127,6 +127,7 @@ fn observe_program(py: Python<'_>) -> PyResult<()> {
     OBSERVED.store(true, Ordering::Relaxed);
     let threading = py.import("threading")?;
     let hook = wrap_pyfunction!(excepthook, py)?;
+    hook.setattr("__module__", "_thread")?;
     threading.setattr("excepthook", &hook)?;
     threading.setattr("__excepthook__", &hook)?;
     lifecycle::observe_exit(py)?;

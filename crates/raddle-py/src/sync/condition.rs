@@ -184,7 +184,12 @@ impl Condition {
             }
             Ok(limit) => {
                 let resource = Arc::new(Notification(this.clone_ref(py)));
-                detach::block(py, resource, (Call::Wait, limit), |blocked| condition.raw.sleep(&place, blocked))
+                let mut notified = false;
+                let slept = detach::block(py, resource, (Call::Wait, limit), |blocked| {
+                    condition.raw.sleep(&place, blocked).inspect(|()| notified = true)
+                });
+                // Notified, and ended by an error all the same: the notification is for the next.
+                slept.inspect_err(|_| condition.raw.notify(usize::from(notified)))
             }
         };
         beneath.acquire_restore(py, &saved)?;
