@@ -32,18 +32,7 @@ Barrier = _raddle.Barrier
 
 _CRLock = _PyRLock = _RLock = _raddle.RLock
 
-if _sys.version_info >= (3, 14):
-    RLock = _raddle.RLock
-else:
-
-    def RLock(*args: "_Any", **kwargs: "_Any") -> _raddle.RLock:  # type: ignore[no-redef]
-        """Factory function that returns a new reentrant lock."""
-        if (args or kwargs) and _sys.version_info >= (3, 13):
-            import warnings
-
-            text = "Passing arguments to RLock is deprecated and will be removed in 3.15"
-            warnings.warn(text, DeprecationWarning, stacklevel=2)
-        return _raddle.RLock(*args, **kwargs)
+RLock = _raddle.RLock if _sys.version_info >= (3, 14) else _raddle.make_rlock
 
 
 class Thread(_real.Thread):  # type: ignore[misc]
@@ -179,8 +168,6 @@ def _adopt_documentation() -> None:
 
 
 _adopt_documentation()
-if _sys.version_info < (3, 14):
-    RLock.__module__ = "threading"
 if _sys.version_info < (3, 13):
     Lock.__module__ = "_thread"
 

@@ -13,7 +13,8 @@ import pytest
 PROGRAM = Path(__file__).parent / "innocents.py"
 NAMES = re.findall(r"^@innocent\ndef (\w+)", PROGRAM.read_text(), re.MULTILINE)
 RUNS = int(os.environ.get("RADDLE_INNOCENT_RUNS", "10000"))
-AT_ONCE = 8
+AT_ONCE = 4
+MACHINE_TOO_SLOW = 75
 
 
 def command(runtime, *args):
@@ -22,9 +23,19 @@ def command(runtime, *args):
 
 
 def run_each(runtime, *args, timeout=60, **env):
-    """Runs every innocent in a process of its own, some at a time; gives name -> result (None: no end in time)."""
+    """Runs every innocent in a process of its own, some at a time; gives name -> result (None: no end in time).
+
+    A run that the machine held up until the grace was over says nothing and is repeated.
+    """
 
     def one(name):
+        for _ in range(5):
+            done = attempt(name)
+            if done is None or done.returncode != MACHINE_TOO_SLOW:
+                break
+        return done
+
+    def attempt(name):
         argv = command(runtime, "--only", name, *args)
         try:
             env_of_child = harness.environment(**env)

@@ -191,6 +191,18 @@ unsafe extern "C" fn exit(this: *mut PyObject, _: *mut *mut PyObject, _: isize) 
 
 const ACQUIRE: &std::ffi::CStr = c"acquire($self, /, blocking=True, timeout=-1)\n--\n\nTake the lock, once more if this thread has it; wait for it first if need be, at most `timeout` seconds. Whether it was taken.";
 
+/// Before 3.14 `threading.RLock` is a function. It is one without a frame of its own, so that the place where a lock was
+/// made is its caller's.
+#[cfg(not(Py_3_14))]
+#[pyfunction]
+#[pyo3(name = "RLock", signature = (*args, **kwargs))]
+fn make_rlock(py: Python<'_>, args: &Bound<'_, PyTuple>, kwargs: Option<&Bound<'_, PyDict>>) -> PyResult<RLock> {
+    if cfg!(Py_3_13) && !(args.is_empty() && kwargs.is_none_or(|kwargs| kwargs.is_empty())) {
+        super::deprecated(py, c"Passing arguments to RLock is deprecated and will be removed in 3.15")?;
+    }
+    Ok(RLock::make())
+}
+
 pub(super) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let methods = [
         Method::keywords(c"acquire", acquire, ACQUIRE),
@@ -199,5 +211,11 @@ pub(super) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
         Method::fast(c"__exit__", exit, c"__exit__($self, /, *exc_info)\n--\n\nRelease the lock."),
     ];
     install::<RLock>(module.py(), methods)?;
+    #[cfg(not(Py_3_14))]
+    {
+        let function = wrap_pyfunction!(make_rlock, module)?;
+        function.setattr("__module__", "threading")?;
+        module.add("make_rlock", function)?;
+    }
     module.add("RLock", module.py().get_type::<RLock>())
 }

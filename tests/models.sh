@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Shows that the loom models of the wait queue can fail: puts one bug after the other into a copy of the engine and
+# expects the model made for it to find it. By hand; takes some minutes.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+copy=$(mktemp -d)
+trap 'rm -rf "$copy"' EXIT
+export RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR="$PWD/target/loom-bugs"
+
+# bug FILE OLD NEW MODEL
+bug() {
+    rm -rf "${copy:?}"/*
+    cp -r Cargo.toml Cargo.lock crates "$copy"/
+    python3 - "$copy/crates/raddle/src/$1" "$2" "$3" <<'PY'
+import sys
+path, old, new = sys.argv[1:]
+text = open(path).read()
+assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {path}"
+open(path, "w").write(text.replace(old, new))
+PY
+    (cd "$copy" && cargo test --quiet --release -p raddle --lib --no-run 2>/dev/null)
+    if (cd "$copy" && timeout 120 cargo test --quiet --release -p raddle --lib "$4" >/dev/null 2>&1); then
+        echo "NOT caught by $4: $2 -> $3"
+        return 1
+    fi
+    echo "caught by $4"
+}
+
+bug wait/gate.rs 'if !queued && K::free(word) {' 'if false && !queued && K::free(word) {' a_time_out_passes_the_wake_on
+bug wait/gate.rs 'if K::free(now) && now & WOKEN == 0 {' 'if false && K::free(now) {' one_release_of_two_permits_serves_two_waiters
+bug wait/gate.rs 'let mine = if was_woken { word & !WOKEN } else { word };' 'let mine = word;' no_wake_is_lost_and_nobody_shares_a_lock
+bug wait/gate.rs '(false, false) => mine | WAITERS,' '(false, false) => mine,' barging_strands_nobody
+bug wait/queue.rs '        left
+' '        true
+' a_notification_reaches_exactly_one_waiter
+bug seam/os/model.rs '*self.token.lock().unwrap() = true;' 'let _ = self.token.lock().unwrap();' a_nudge_at_the_owners_end_is_seen
