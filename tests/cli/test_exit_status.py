@@ -1,5 +1,7 @@
 """The exit status of `raddle run`: python's own, but for a verdict of --fail-on and for Ctrl-C at the end."""
 
+import sys
+
 import pytest
 from ending import RADDLE, run
 
@@ -67,7 +69,8 @@ def test_a_verdict_at_the_exit_counts(tmp_path):
     """Threads that are joined after main, and `atexit` callbacks, run before the status is decided."""
     late = DIED.replace("thread.join()", "")
     at_exit = "import atexit\n@atexit.register\ndef last():\n    " + DIED.replace("\n", "\n    ")
-    for program in (late, at_exit):
+    # From 3.12 on no thread can be started by then.
+    for program in (late, at_exit) if sys.version_info < (3, 12) else (late,):
         assert run([*RADDLE, "--fail-on", "any", "-c", program], tmp_path).status == 70
 
 

@@ -7,7 +7,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyCFunction;
-use raddle::graph::verdict::{Cause, ThreadKind};
+use raddle::graph::verdict::{Cause, ThreadKind, Verdict};
 
 use crate::{host, runtime};
 
@@ -67,9 +67,10 @@ pub(crate) fn observe_exit(py: Python<'_>) -> PyResult<()> {
         let waited = wait.call0(py);
         if waited.as_ref().is_err_and(|error| error.is_instance_of::<PyKeyboardInterrupt>(py)) {
             INTERRUPTED.store(true, Ordering::Relaxed);
-            host::tell(&runtime().keeps_alive(Cause::Interrupt));
+            tell_who_is_left(Cause::Interrupt);
         }
         DONE.store(false, Ordering::Relaxed);
+        leave_to_the_system(py, libc::SIGTERM)?;
         runtime().threads_are_done(&raddle::thread::current(runtime()));
         waited
     })?;
@@ -107,14 +108,30 @@ pub(crate) fn is_our_handler(handler: &Bound<'_, PyAny>) -> bool {
 fn on_signal(py: Python<'_>, number: i32) -> PyResult<()> {
     let terminate = number == libc::SIGTERM;
     if DONE.load(Ordering::Relaxed) {
-        host::tell(&runtime().keeps_alive(if terminate { Cause::Terminate } else { Cause::Quit }));
-    } else {
+        tell_who_is_left(if terminate { Cause::Terminate } else { Cause::Quit });
+    } else if !terminate {
         host::tell(&runtime().longest_waits());
     }
     if terminate {
-        let signal = py.import("_signal")?;
+        leave_to_the_system(py, number)?;
+        py.import("_signal")?.call_method1("raise_signal", (number,))?;
+    }
+    Ok(())
+}
+
+/// RD005, unless nobody is left: a process that ends at once has nothing to tell.
+fn tell_who_is_left(cause: Cause) {
+    let verdict = runtime().keeps_alive(cause);
+    if !matches!(&verdict, Verdict::KeepsAlive { threads, .. } if threads.is_empty()) {
+        host::tell(&verdict);
+    }
+}
+
+/// Takes our handler of a signal away, if it is still there.
+fn leave_to_the_system(py: Python<'_>, number: i32) -> PyResult<()> {
+    let signal = py.import("_signal")?;
+    if is_main_thread() && is_our_handler(&signal.call_method1("getsignal", (number,))?) {
         signal.call_method1("signal", (number, signal.getattr("SIG_DFL")?))?;
-        signal.call_method1("raise_signal", (number,))?;
     }
     Ok(())
 }

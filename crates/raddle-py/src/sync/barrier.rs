@@ -114,7 +114,7 @@ impl Barrier {
         action: Option<Py<PyAny>>,
         timeout: Option<Py<PyAny>>,
     ) -> PyResult<()> {
-        #[cfg(Py_3_12)]
+        #[cfg(Py_3_13)]
         if parties.lt(1)? {
             return Err(pyo3::exceptions::PyValueError::new_err("parties must be > 0"));
         }
