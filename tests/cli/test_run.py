@@ -253,6 +253,7 @@ COMMANDS = {
     "code-interrupted": ["-c", "raise KeyboardInterrupt"],
     "code-ends": ["-c", ENDS.format("")],
     "code-ends-by-error": ["-c", ENDS.format("1 / 0")],
+    "code-shows-its-lines": ["-c", "import linecache; print(linecache.cache.get('<string>'))"],
     "code-empty": ["-c", ""],
     "code-syntax-error": ["-c", "a b"],
     "code-indented": ["-c", "  print(1)"],
@@ -331,16 +332,17 @@ def test_the_installed_command_does_what_the_module_does(beside, name):
 
 
 UNDER = "import raddle.threading, threading; print(threading.Lock is raddle.threading.Lock)"
+WAYS = [["script.py"], ["compiled.pyc"], ["./compiled"], ["."], ["app.zip"], ["-m", "script"], ["-c", UNDER]]
 
 
-@pytest.mark.parametrize(
-    "command", [["script.py"], ["compiled.pyc"], ["./compiled"], ["."], ["-m", "script"], ["-c", UNDER]]
-)
+@pytest.mark.parametrize("command", WAYS, ids=lambda command: command[0])
 def test_raddle_is_under_the_program(folder, command):
     """What python and raddle do alike could be done by python alone."""
     here = folder({"script.py": UNDER, "__main__.py": UNDER})
     py_compile.compile(here / "script.py", here / "compiled.pyc", doraise=True)
     (here / "compiled").write_bytes((here / "compiled.pyc").read_bytes())
+    with zipfile.ZipFile(here / "app.zip", "w") as file:
+        file.writestr("__main__.py", UNDER)
     assert run([*RADDLE, *command], here) == (0, "True\n", "")
 
 

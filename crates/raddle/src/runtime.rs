@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
 use std::time::Duration;
 
-use crate::graph::verdict::{Cause, Cycle, Holder, ObjectInfo, ThreadInfo, ThreadKind, Verdict, Wait};
+use crate::graph::verdict::{Cause, Cycle, Ending, Holder, ObjectInfo, Place, ThreadInfo, ThreadKind, Verdict, Wait};
 use crate::graph::{Call, Description, Found, Hold, Record, Resource, Step, Walk, walk};
 use crate::seam::{Guard, Mutex, Time};
 use crate::thread::{Origin, Registry, State, Thread};
@@ -317,13 +317,13 @@ impl Runtime {
         thread.map_or_else(|| unknown(serial), |thread| thread.info())
     }
 
-    fn holder_of(&self, record: &Record, taken_at: Option<crate::graph::verdict::Place>) -> Option<Holder> {
+    fn holder_of(&self, record: &Record, taken_at: Option<Place>) -> Option<Holder> {
         let hold = record.resource.holder()?;
         let registry = self.registry.lock();
         let ended = registry.get(hold.serial).is_none();
         let remembered = registry.remembered(hold.serial).cloned();
         drop(registry);
-        let ending = remembered.map_or(crate::graph::verdict::Ending::Finished, |thread| thread.ending());
+        let ending = remembered.map_or(Ending::Finished, |thread| thread.ending());
         Some(Holder { thread: self.info_of(hold.serial), taken_at, ended: ended.then_some(ending) })
     }
 
@@ -397,7 +397,7 @@ impl Runtime {
     }
 
     /// `RD003`: the thread died; `at` is where its error was raised.
-    pub fn died(&self, thread: &Arc<Thread>, error: String, at: Option<crate::graph::verdict::Place>) -> Verdict {
+    pub fn died(&self, thread: &Arc<Thread>, error: String, at: Option<Place>) -> Verdict {
         let waits_for_it = |record: &Record| {
             matches!(record.call, Call::Join | Call::Exit)
                 && record.resource.holder().is_some_and(|hold| hold.serial == thread.serial())
@@ -408,11 +408,6 @@ impl Runtime {
         };
         let joiners = self.threads().into_iter().filter_map(joiner).collect();
         Verdict::Died { thread: Box::new(thread.info()), error, at, joiners }
-    }
-
-    /// When a thread began to wait for what it waits for now.
-    pub fn waiting_since(&self, thread: &Thread) -> Option<Time> {
-        thread.wait.lock().as_ref().map(|record| record.since)
     }
 }
 

@@ -2,8 +2,9 @@
 
 The model is CPython's `Modules/main.c` and `Python/pythonrun.c`. A program can see where it runs by `sys.argv`,
 `sys.path[0]`, the module `__main__`, the traceback of its error, the moment when stdout is flushed, and its exit status:
-all of them are set here as the interpreter sets them. What it can still see is that its first frame has callers (two
-frames more to the recursion limit; `sys._getframe().f_back`, `warnings.warn(stacklevel=2)` on the top level).
+all of them are set here as the interpreter sets them. What it can still see is that its first frame has callers: the
+recursion limit is a handful of calls nearer, and `sys._getframe().f_back` or `warnings.warn(stacklevel=2)` on the top
+level find raddle there.
 
 `python` itself replaces this process (`execv`) whenever nothing of the program has run yet and nothing of it can: a file
 that is missing or does not compile. So those messages need no copy here.
