@@ -66,6 +66,12 @@ class Thread(_real.Thread):  # type: ignore[misc]
         self._raddle_handle = _raddle.ThreadHandle(self._name, self._daemonic)
         try:
             _real_start(self)
+        except RuntimeError:
+            # Refused by the system: as good as new, also where CPython would call it started from now on.
+            if hasattr(_real, "_ThreadHandle"):
+                self._handle = _real._ThreadHandle()
+            self._raddle_handle.forget()
+            raise
         except BaseException:
             self._raddle_handle.forget()
             raise

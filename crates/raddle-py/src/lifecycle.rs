@@ -65,12 +65,9 @@ pub(crate) fn observe_exit(py: Python<'_>) -> PyResult<()> {
     let shutdown = PyCFunction::new_closure(py, Some(c"_shutdown"), None, move |args, _| {
         let py = args.py();
         let waited = wait.call0(py);
-        if waited.as_ref().is_err_and(|error| error.is_instance_of::<PyKeyboardInterrupt>(py)) {
-            INTERRUPTED.store(true, Ordering::Relaxed);
-            tell_who_is_left(Cause::Interrupt);
-        }
         DONE.store(false, Ordering::Relaxed);
-        leave_to_the_system(py, libc::SIGTERM)?;
+        give_back(py, libc::SIGTERM)?;
+        give_back(py, libc::SIGINT)?;
         runtime().threads_are_done(&raddle::thread::current(runtime()));
         waited
     })?;
@@ -80,7 +77,9 @@ pub(crate) fn observe_exit(py: Python<'_>) -> PyResult<()> {
 fn main_is_done(py: Python<'_>) -> PyResult<()> {
     DONE.store(true, Ordering::Relaxed);
     runtime().main_is_done(&raddle::thread::current(runtime()));
-    handle_if_default(py, libc::SIGTERM)
+    // Ctrl-C, too, is heard of by a handler: from 3.13 on the wait itself swallows the KeyboardInterrupt.
+    handle_if_default(py, libc::SIGTERM)?;
+    handle_if_default(py, libc::SIGINT)
 }
 
 static HANDLER: PyOnceLock<Py<PyCFunction>> = PyOnceLock::new();
@@ -89,7 +88,7 @@ static HANDLER: PyOnceLock<Py<PyCFunction>> = PyOnceLock::new();
 /// SIGTERM then ends it as it would have.
 pub(crate) fn handle_if_default(py: Python<'_>, number: i32) -> PyResult<()> {
     let signal = py.import("_signal")?;
-    if !is_main_thread() || !signal.call_method1("getsignal", (number,))?.eq(signal.getattr("SIG_DFL")?)? {
+    if !is_main_thread() || !signal.call_method1("getsignal", (number,))?.eq(default_handler(&signal, number)?)? {
         return Ok(());
     }
     let handler = HANDLER.get_or_try_init(py, || {
@@ -101,22 +100,35 @@ pub(crate) fn handle_if_default(py: Python<'_>, number: i32) -> PyResult<()> {
     signal.call_method1("signal", (number, handler)).map(drop)
 }
 
+/// What handles a signal if the program has not said anything.
+fn default_handler<'py>(signal: &Bound<'py, PyModule>, number: i32) -> PyResult<Bound<'py, PyAny>> {
+    signal.getattr(if number == libc::SIGINT { "default_int_handler" } else { "SIG_DFL" })
+}
+
 pub(crate) fn is_our_handler(handler: &Bound<'_, PyAny>) -> bool {
     HANDLER.get(handler.py()).is_some_and(|ours| handler.is(ours))
 }
 
 fn on_signal(py: Python<'_>, number: i32) -> PyResult<()> {
-    let terminate = number == libc::SIGTERM;
-    if DONE.load(Ordering::Relaxed) {
-        tell_who_is_left(if terminate { Cause::Terminate } else { Cause::Quit });
-    } else if !terminate {
-        host::tell(&runtime().longest_waits());
+    let waiting_for_threads = DONE.load(Ordering::Relaxed);
+    match number {
+        libc::SIGINT if waiting_for_threads => {
+            INTERRUPTED.store(true, Ordering::Relaxed);
+            tell_who_is_left(Cause::Interrupt);
+        }
+        libc::SIGTERM if waiting_for_threads => tell_who_is_left(Cause::Terminate),
+        libc::SIGQUIT if waiting_for_threads => tell_who_is_left(Cause::Quit),
+        libc::SIGQUIT => host::tell(&runtime().longest_waits()),
+        _ => {}
     }
-    if terminate {
-        leave_to_the_system(py, number)?;
-        py.import("_signal")?.call_method1("raise_signal", (number,))?;
+    match number {
+        libc::SIGINT => Err(PyKeyboardInterrupt::new_err(())),
+        libc::SIGTERM => {
+            give_back(py, number)?;
+            py.import("_signal")?.call_method1("raise_signal", (number,)).map(drop)
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// RD005, unless nobody is left: a process that ends at once has nothing to tell.
@@ -128,10 +140,10 @@ fn tell_who_is_left(cause: Cause) {
 }
 
 /// Takes our handler of a signal away, if it is still there.
-fn leave_to_the_system(py: Python<'_>, number: i32) -> PyResult<()> {
+fn give_back(py: Python<'_>, number: i32) -> PyResult<()> {
     let signal = py.import("_signal")?;
     if is_main_thread() && is_our_handler(&signal.call_method1("getsignal", (number,))?) {
-        signal.call_method1("signal", (number, signal.getattr("SIG_DFL")?))?;
+        signal.call_method1("signal", (number, default_handler(&signal, number)?))?;
     }
     Ok(())
 }

@@ -254,6 +254,8 @@ impl Sleep for Blocked<'_> {
     type Halt = Halt;
 
     fn sleep(&mut self, waiter: &Arc<Waiter>) -> Result<(), Halt> {
+        // Found before a race for the thing that was lost: things may be different now.
+        self.pending = None;
         if !self.asleep {
             self.publish(waiter);
         }
