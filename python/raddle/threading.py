@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Any as _Any
 
 _real: "_Any" = threading  # of which private names are used, too: see the project's design
-del threading
+del threading, TYPE_CHECKING
 
 __all__ = list(_real.__all__)
 
