@@ -203,12 +203,13 @@ class _Facade(type(_sys)):  # type: ignore[misc]
         if name in self.__dict__ or not hasattr(_real, name):
             super().__setattr__(name, value)
         else:
-            _before.setdefault(name, getattr(_real, name))
+            _before.setdefault(name, []).append(getattr(_real, name))
+            del _before[name][:-_DEEPEST]
             setattr(_real, name, value)
 
     def __delattr__(self, name: str) -> None:
-        if name in _before:
-            setattr(_real, name, _before.pop(name))
+        if _before.get(name):
+            setattr(_real, name, _before[name].pop())
         else:
             super().__delattr__(name)
 
@@ -216,5 +217,8 @@ class _Facade(type(_sys)):  # type: ignore[misc]
         return sorted({*dir(_real), *self.__dict__})
 
 
-_before: dict[str, object] = {}
+_DEEPEST = 32
+# What was written over, latest last: patches of one name are undone from the inside out. Plain assignments leave theirs
+# here, too, hence the bound.
+_before: "dict[str, list[object]]" = {}
 _sys.modules[__name__].__class__ = _Facade

@@ -584,3 +584,13 @@ def test_context_on_every_version(runtime, api):
     finished(api, target=lambda: seen.append(variable.get()), context=context)
     finished(api, target=lambda: seen.append(variable.get()))
     assert seen[0] == "given"
+
+
+def test_nested_patches_of_a_module_global(api):
+    """The inner patch is undone before the outer one, and both are."""
+    before = api.excepthook
+    with mock.patch.object(api, "excepthook", 1):
+        with mock.patch.object(api, "excepthook", 2):
+            assert api.excepthook == 2
+        assert api.excepthook == 1
+    assert api.excepthook is before
