@@ -18,6 +18,7 @@ mod os;
 
 mod clock;
 mod fork;
+mod word;
 
 #[cfg(not(loom))]
 pub(crate) use std::sync::atomic;
@@ -29,3 +30,5 @@ pub use clock::Time;
 pub use fork::{after_fork_in_child, fork_generation};
 pub(crate) use os::{Guard, Mutex};
 pub use os::{Parker, Woken, os_threads};
+pub(crate) use word::Word;
+pub use word::{Concurrent, Serialized, Sharing};
