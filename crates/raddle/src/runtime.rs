@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
 use std::time::Duration;
 
 use crate::graph::verdict::{Cause, Cycle, Ending, Holder, ObjectInfo, Place, ThreadInfo, ThreadKind, Verdict, Wait};
-use crate::graph::{Call, Description, Found, Hold, Record, Resource, Step, Walk, walk};
+use crate::graph::{Call, Description, End, Found, Hold, Record, Resource, Step, Walk, walk};
 use crate::seam::{Guard, Mutex, Time};
 use crate::thread::{Origin, Registry, State, Thread};
 use crate::wait::Waiter;
@@ -361,7 +361,9 @@ impl Runtime {
         if self.host.may_be_woken_from_outside(sleepers.len()) {
             return Stall::Unsure;
         }
-        if !self.tell_epochs_once(now) {
+        // Threads that wait for each other say so themselves, and more exactly: this must not come first.
+        let in_a_cycle = |thread: &Thread| matches!(self.walk_from(thread).1, End::Cycle);
+        if sleepers.iter().any(|(thread, _)| in_a_cycle(thread)) || !self.tell_epochs_once(now) {
             return Stall::Over;
         }
         if sleepers.iter().any(|(_, record)| record.call == Call::Exit) {
