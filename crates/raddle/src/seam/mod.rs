@@ -16,6 +16,11 @@
 #[cfg_attr(all(not(loom), not(target_os = "linux")), path = "os/portable.rs")]
 mod os;
 
+#[cfg_attr(loom, path = "os/model_thread.rs")]
+#[cfg_attr(all(not(loom), target_os = "linux"), path = "os/linux_thread.rs")]
+#[cfg_attr(all(not(loom), not(target_os = "linux")), path = "os/portable_thread.rs")]
+pub(crate) mod thread;
+
 mod clock;
 mod fork;
 mod word;
