@@ -101,7 +101,7 @@ fn close(py: Python<'_>) {
 /// Before a fork: the process has no more threads than its program.
 #[pyfunction]
 fn before_fork(py: Python<'_>) {
-    py.detach(|| runtime().carriers().retire());
+    py.detach(|| runtime().before_fork());
 }
 
 /// Waits, when the main function is done, for the threads that `threading._shutdown` does not know.

@@ -1,5 +1,6 @@
 //! A thread of the program, for the Python class `Thread` to hold on to.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use pyo3::intern;
@@ -20,6 +21,8 @@ pub(crate) struct ThreadHandle {
     generation: u32,
     /// Once it was started on a carrier.
     running: OnceLock<Running>,
+    /// Whether somebody holds what stands for its end, see `acquire`.
+    taken: AtomicBool,
 }
 
 /// The attribute of a Python thread that stands for its end.
@@ -43,7 +46,7 @@ impl ThreadHandle {
         let kind = if daemon { ThreadKind::Daemon } else { ThreadKind::Regular };
         let starter = raddle::thread::current(runtime()).name();
         let thread = runtime().prepare(name, kind, Origin { starter, site: site::of_user(py) });
-        ThreadHandle { thread, generation: fork_generation(), running: OnceLock::new() }
+        ThreadHandle { thread, generation: fork_generation(), running: OnceLock::new(), taken: AtomicBool::new(false) }
     }
 
     /// The number of the thread, which is never used again.
@@ -95,7 +98,7 @@ impl ThreadHandle {
     }
 
     fn locked(&self) -> bool {
-        !self.is_done()
+        !self.is_done() || self.taken.load(Ordering::Relaxed)
     }
 
     #[pyo3(signature = (timeout=None))]
@@ -108,20 +111,22 @@ impl ThreadHandle {
     fn acquire(&self, py: Python<'_>, blocking: bool, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
         let untimed = timeout.map_or(Ok(true), |timeout| timeout.eq(-1))?;
         // Its own thread asks for it in the child of a fork, to have the lock held there.
-        if self.is_done() || (blocking && untimed && me() == self.thread.serial()) {
-            return Ok(true);
-        }
-        match timeout {
-            _ if !blocking => Ok(false),
-            _ if untimed => self.wait(py, None),
+        let free = self.is_done() || (blocking && untimed && me() == self.thread.serial());
+        let free = match timeout {
+            _ if free || !blocking => free,
+            _ if untimed => self.wait(py, None)?,
             timeout => {
                 timeout.map_or(Ok(()), check_join)?;
-                self.wait(py, timeout)
+                self.wait(py, timeout)?
             }
-        }
+        };
+        // Somebody else who has seen the end may hold it for a moment. A joiner need not wait for that.
+        Ok(free && (!self.taken.swap(true, Ordering::Relaxed) || blocking))
     }
 
-    fn release(&self) {}
+    fn release(&self) {
+        self.taken.store(false, Ordering::Relaxed);
+    }
 
     fn _set_done(&self) {}
 

@@ -24,6 +24,7 @@ pub mod runtime;
 pub mod seam;
 pub mod sync;
 pub mod thread;
+pub mod timer;
 mod wait;
 
 pub use error::{JoinError, LockError};

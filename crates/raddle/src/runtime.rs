@@ -15,6 +15,7 @@ use crate::graph::verdict::{Cause, Cycle, Ending, Holder, ObjectInfo, Place, Thr
 use crate::graph::{Call, Description, End, Found, Hold, Record, Resource, Step, Walk, walk};
 use crate::seam::{Guard, Mutex, Time};
 use crate::thread::{Carriers, Origin, Registry, State, Thread};
+use crate::timer::Timers;
 use crate::wait::Waiter;
 
 /// What to do about a deadlock.
@@ -86,6 +87,7 @@ pub struct Runtime {
     epoch: AtomicU64,
     registry: Mutex<Registry>,
     carriers: Arc<Carriers>,
+    timers: Timers,
     /// Threads in the registry, and those of them that sleep without a time limit. Equal: the program may have stalled.
     threads: AtomicUsize,
     asleep: AtomicUsize,
@@ -97,13 +99,15 @@ pub struct Runtime {
 impl Runtime {
     /// A runtime that tells `host` what it finds.
     pub fn new(host: Box<dyn Host>) -> Self {
+        let carriers = Arc::<Carriers>::default();
         Runtime {
             host,
             deadlocks: AtomicU8::new(Deadlocks::Raise as u8),
             grace: AtomicU64::new(Duration::from_millis(200).as_nanos() as u64),
             epoch: AtomicU64::new(0),
             registry: Mutex::default(),
-            carriers: Arc::default(),
+            timers: Timers::new(Arc::clone(&carriers)),
+            carriers,
             threads: AtomicUsize::new(0),
             asleep: AtomicUsize::new(0),
             turn: Mutex::default(),
@@ -130,6 +134,22 @@ impl Runtime {
     /// The threads of the system that threads of the program run on, if the host likes.
     pub fn carriers(&self) -> &Arc<Carriers> {
         &self.carriers
+    }
+
+    /// What is to be done at a moment.
+    pub fn timers(&self) -> &Timers {
+        &self.timers
+    }
+
+    /// Before a fork: ends the threads of the system that no thread of the program needs.
+    pub fn before_fork(&self) {
+        self.timers.retire();
+        self.carriers.retire();
+    }
+
+    /// The end of a thread that was never bound to one of the system's: it was taken back before its time came.
+    pub fn end_unstarted(&self, thread: &Arc<Thread>) {
+        self.ended(thread);
     }
 
     /// Makes a thread known before it runs.
