@@ -58,7 +58,11 @@ class Thread(_real.Thread):  # type: ignore[misc]
 
     def start(self) -> None:
         if not self._initialized or self._started.is_set():
-            _real_start(self)  # which raises
+            try:
+                _real_start(self)  # which raises
+            except RuntimeError as error:
+                _raddle.explain_misuse(error, self)
+                raise
             return
         if _is_replaced():
             _real_start(self)  # by whoever starts threads here now: gevent, eventlet, a debugger
@@ -92,16 +96,29 @@ class Thread(_real.Thread):  # type: ignore[misc]
             if not handle.wait(timeout):
                 return
             timeout = None
-        _real_join(self, timeout)
+        try:
+            _real_join(self, timeout)
+        except RuntimeError as error:
+            _raddle.explain_misuse(error, self)
+            raise
 
     def _set_name(self, name: str) -> None:
         _real_name.__set__(self, name)
         if self._raddle_handle is not None:
             self._raddle_handle.rename(self._name)
 
+    def _set_daemon(self, daemonic: bool) -> None:
+        try:
+            _real_daemon.__set__(self, daemonic)
+        except RuntimeError as error:
+            _raddle.explain_misuse(error, self)
+            raise
+
+    _real_daemon = _real.Thread.daemon
+    daemon = property(_real_daemon.fget, _set_daemon, None, _real_daemon.__doc__)
     _real_name = _real.Thread.name
     name = property(_real_name.fget, _set_name, None, _real_name.__doc__)
-    del _set_name, _real_name
+    del _set_name, _real_name, _set_daemon, _real_daemon
 
 
 _real_init = _real.Thread.__init__
@@ -109,6 +126,7 @@ _real_start = _real.Thread.start
 _real_bootstrap = _real.Thread._bootstrap
 _real_join = _real.Thread.join
 _real_name = _real.Thread.name
+_real_daemon = _real.Thread.daemon
 
 
 _STARTERS = {name: getattr(_real, name, None) for name in ("_start_new_thread", "_start_joinable_thread")}

@@ -11,6 +11,8 @@ use std::ffi::CStr;
 
 use pyo3::exceptions::PyDeprecationWarning;
 use pyo3::prelude::*;
+use raddle::error::Unheld;
+use raddle::graph::Resource;
 
 use crate::runtime;
 
@@ -18,6 +20,12 @@ use crate::runtime;
 #[inline]
 fn me() -> u64 {
     raddle::thread::serial(runtime)
+}
+
+/// What is known of a lock that the calling thread does not hold. Runs code of the interpreter.
+fn unheld(lock: &dyn Resource) -> Box<Unheld> {
+    let (object, last_taken_at) = runtime().object(lock);
+    Box::new(Unheld { object, last_taken_at })
 }
 
 /// Warns, at the caller's line, that a name is not to be used any more.

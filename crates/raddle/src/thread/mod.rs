@@ -25,9 +25,10 @@ use std::fmt;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
+use crate::error::Life;
 use crate::graph::verdict::{Ending, ThreadInfo, ThreadKind};
 use crate::graph::{Record, Site};
-use crate::seam::{Mutex, Parker};
+use crate::seam::{Mutex, Parker, Time};
 use crate::wait::Queue;
 
 /// Where a thread is in its life.
@@ -60,6 +61,9 @@ pub struct Thread {
     ident: AtomicU64,
     name: RwLock<Arc<str>>,
     origin: Option<Origin>,
+    /// When it became known: as it was started, or met.
+    since: Time,
+    ended_at: OnceLock<Time>,
     error: OnceLock<String>,
     parker: Arc<Parker>,
     /// What it sleeps for. Written by the thread itself, cloned by anybody.
@@ -81,6 +85,8 @@ impl Thread {
             ident: AtomicU64::new(0),
             name: RwLock::new(name.into()),
             origin,
+            since: Time::now(),
+            ended_at: OnceLock::new(),
             error: OnceLock::new(),
             parker: Arc::default(),
             wait: Mutex::default(),
@@ -123,6 +129,9 @@ impl Thread {
     }
 
     pub(crate) fn set_state(&self, state: State) {
+        if state == State::Ended {
+            let _ = self.ended_at.set(Time::now());
+        }
         self.state.store(state as u8, Ordering::Release);
     }
 
@@ -144,6 +153,12 @@ impl Thread {
     /// How it ended, or would if it ended now.
     pub fn ending(&self) -> Ending {
         self.error.get().map_or(Ending::Finished, |error| Ending::Failed(error.clone()))
+    }
+
+    /// What has become of it so far. May run code of the host.
+    pub fn life(&self) -> Life {
+        let ended = self.ended_at.get().map(|at| (at.elapsed(), self.ending()));
+        Life { thread: self.info(), since: self.since.elapsed(), ended }
     }
 
     /// The bed it sleeps in.
