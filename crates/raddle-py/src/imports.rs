@@ -18,21 +18,18 @@ use raddle::graph::{Description, ForeignWait, Hold, Resource};
 
 use crate::{runtime, site};
 
-/// A table of importlib.
-fn table<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
-    static IMPORTLIB: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
-    let module = IMPORTLIB.get_or_try_init(py, || py.import("_frozen_importlib").map(Bound::unbind))?;
-    module.bind(py).getattr(name)
-}
-
 /// The thread that holds a module's lock.
 fn owner(lock: &Bound<'_, PyAny>) -> PyResult<Option<u64>> {
     lock.getattr("owner")?.extract()
 }
 
-/// Whether the thread is importing a module.
+/// Whether the thread is importing a module. Asked whenever a thread is about to sleep: mostly, one look at an empty table.
 pub(crate) fn is_importing(py: Python<'_>, ident: u64) -> PyResult<bool> {
-    let locks = table(py, "_module_locks")?.cast_into::<PyDict>()?;
+    static LOCKS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let locks = LOCKS.import(py, "_frozen_importlib", "_module_locks")?.cast::<PyDict>()?;
+    if locks.is_empty() {
+        return Ok(false);
+    }
     // A copy: a garbage collection in between may import something.
     for lock in locks.values() {
         let lock = lock.call0()?;
@@ -55,9 +52,10 @@ pub(crate) fn wait_of(py: Python<'_>, ident: u64) -> PyResult<Option<ForeignWait
 }
 
 fn awaited(py: Python<'_>, ident: u64) -> PyResult<Option<Bound<'_, PyAny>>> {
-    let blocking_on = table(py, "_blocking_on")?;
+    static BLOCKING_ON: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let blocking_on = BLOCKING_ON.import(py, "_frozen_importlib", "_blocking_on")?;
     if !cfg!(Py_3_12) {
-        return blocking_on.cast_into::<PyDict>()?.get_item(ident);
+        return blocking_on.cast::<PyDict>()?.get_item(ident);
     }
     let Some(locks) = blocking_on.getattr("data")?.cast_into::<PyDict>()?.get_item(ident)? else { return Ok(None) };
     let locks = locks.call0()?;

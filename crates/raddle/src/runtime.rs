@@ -60,7 +60,7 @@ pub trait Host: Send + Sync + Debug {
     }
 
     /// Whether the calling thread, `me`, holds something of which only the host keeps the books, and which may be what a
-    /// [foreign wait](Host::foreign_wait) is for. Asked when `me` is about to sleep for a thread that seems to run.
+    /// [foreign wait](Host::foreign_wait) is for. Asked when `me` is about to sleep without a time limit.
     fn holds_foreign(&self, me: &Thread) -> bool {
         let _ = me;
         false
@@ -281,13 +281,11 @@ impl Runtime {
     /// before waits for in the host's; only that one needs to look, so nobody else pays for it.
     pub(crate) fn walk_far_from(&self, me: &Thread) -> Walk {
         let near = self.walk_from(me);
-        let record = me.wait.lock().clone();
-        match (&near.1, record) {
-            (End::Running, Some(record)) if self.host.holds_foreign(me) => {
-                walk(me.serial(), record, |serial| self.find_far(serial))
-            }
-            _ => near,
+        if !matches!(near.1, End::Open) || !self.host.holds_foreign(me) {
+            return near;
         }
+        let record = me.wait.lock().clone();
+        record.map_or(near, |record| walk(me.serial(), record, |serial| self.find_far(serial)))
     }
 
     fn find_far(&self, serial: u64) -> Found {

@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | a cycle of owned, untimed waits | the thread that closed it gets [`Halt::Deadlock`] | |
 //! | any other cycle of untimed waits | | after the grace: told |
-//! | the way ends at a thread that runs, and this one is importing | | looked at again, in longer and longer steps |
+//! | none of these, and the thread is importing | | looked at again, in longer and longer steps |
 //! | the holder has ended, a strict hold | [`Halt::Abandoned`] | |
 //! | the holder has ended, another hold | | after one second: told |
 //! | every thread sleeps without a limit | | after the grace: told |
@@ -186,15 +186,18 @@ impl<'a> Blocked<'a> {
                 self.refuse_the_dead(&steps[0])?;
                 steps.into_iter().next().map(|step| (Finding::OwnerDead(step), OWNER_DEAD_GRACE))
             }
-            End::Running if self.runtime.holds_foreign(self.me) => {
-                let so_far = self.asleep_since.map_or(Duration::ZERO, Time::elapsed);
-                Some((Finding::Importing, IMPORT_LOOK.max(so_far / 16)))
-            }
-            End::Dead | End::Running | End::Open => None,
+            End::Dead | End::Open => None,
         };
         let found =
             found.or_else(|| self.runtime.all_asleep().map(|(epochs, grace)| (Finding::Stalled(epochs, 0), grace)));
+        let found = found.or_else(|| self.importing());
         Ok(found.map(|(finding, after)| (finding, Time::now().after(after))))
+    }
+
+    /// Nothing stands now, but this thread is importing: others may come to wait for it without a look at the graph.
+    fn importing(&self) -> Option<(Finding, Duration)> {
+        let so_far = self.asleep_since.map_or(Duration::ZERO, Time::elapsed);
+        self.runtime.holds_foreign(self.me).then_some((Finding::Importing, IMPORT_LOOK.max(so_far / 16)))
     }
 
     /// Ends this wait with an error if the cycle is one that nothing can dissolve.

@@ -20,10 +20,8 @@ pub(crate) enum End {
     Cycle,
     /// At an object whose holder has ended.
     Dead,
-    /// At a thread that does not wait for anything that is known of.
-    Running,
-    /// Anywhere else: at an object that nobody in particular holds, or in a cycle further on, which is the business of
-    /// those who are in it.
+    /// Anywhere else: at a thread that runs, at an object that nobody in particular holds, or in a cycle further on,
+    /// which is the business of those who are in it.
     #[default]
     Open,
 }
@@ -54,7 +52,7 @@ pub(crate) fn walk(start: u64, record: Record, find: impl Fn(u64) -> Found) -> W
         serial = hold.serial;
         record = match find(serial) {
             Found::Waiting(record) => record,
-            Found::Running => return (steps, End::Running),
+            Found::Running => return (steps, End::Open),
             Found::Ended => return (steps, End::Dead),
         };
     }
@@ -123,7 +121,7 @@ mod tests {
 
     #[test]
     fn ends_at_a_running_thread_and_at_a_dead_one() {
-        assert!(matches!(walk_from_1(&[Some(2), None]), (1, End::Running)));
+        assert!(matches!(walk_from_1(&[Some(2), None]), (1, End::Open)));
         assert!(matches!(walk_from_1(&[Some(2), Some(9)]), (2, End::Dead)));
     }
 }
