@@ -39,12 +39,12 @@ struct Inside {
     importer: Mutex<u64>,
     begins: Instant,
     asked: AtomicBool,
-    told: Mutex<Vec<Verdict>>,
+    told: Mutex<Vec<(Instant, Verdict)>>,
 }
 
 impl Host for Books {
     fn told(&self, verdict: &Verdict) {
-        self.0.told.lock().unwrap().push(verdict.clone());
+        self.0.told.lock().unwrap().push((Instant::now(), verdict.clone()));
     }
 
     fn holds_foreign(&self, _: &Thread) -> bool {
@@ -59,29 +59,26 @@ impl Host for Books {
     }
 }
 
-/// Sleeps until something was told, or for a second.
+/// Sleeps as it is told to, until something was told, or for a second.
 struct Patient {
     books: Books,
-    until: Instant,
+    until: Time,
 }
 
 impl Sleeper for Patient {
     fn sleep(&mut self, parker: &Parker, deadline: Option<Time>) -> Result<Woken, Interrupt> {
-        if !self.books.0.told.lock().unwrap().is_empty() || Instant::now() > self.until {
-            return Err(Interrupt);
-        }
-        let soon = Time::now().after(Duration::from_millis(20));
-        Ok(parker.park(Some(deadline.map_or(soon, |deadline| deadline.min(soon)))))
+        let woken = parker.park(Some(deadline.map_or(self.until, |deadline| deadline.min(self.until))));
+        let over = !self.books.0.told.lock().unwrap().is_empty() || Time::now() >= self.until;
+        if over { Err(Interrupt) } else { Ok(woken) }
     }
 }
 
-/// Joins a thread that waits for the caller's import; what was told, and after how long.
-fn join(importing: bool) -> (Books, Duration) {
-    let began = Instant::now();
+/// Joins a thread that waits for the caller's import; the host with what was told.
+fn join(importing: bool) -> Books {
     let books = Books(Arc::new(Inside {
         importing,
         importer: Mutex::default(),
-        begins: began + BEGINS_LATE,
+        begins: Instant::now() + BEGINS_LATE,
         asked: AtomicBool::default(),
         told: Mutex::default(),
     }));
@@ -89,28 +86,28 @@ fn join(importing: bool) -> (Books, Duration) {
     let me = current(runtime);
     *books.0.importer.lock().unwrap() = me.serial();
     let worker = runtime.prepare("worker", ThreadKind::Regular, Origin { starter: me.name(), site: None });
-    let mut sleeper = Patient { books: books.clone(), until: began + Duration::from_secs(1) };
+    let mut sleeper = Patient { books: books.clone(), until: Time::now().after(Duration::from_secs(1)) };
     let mut blocked = Blocked::new((runtime, &me), &mut sleeper, (Call::Join, None), worker.end(), None);
     assert!(matches!(worker.wait_for_end(&mut blocked), Err(Halt::Interrupted)));
-    (books, began.elapsed())
+    books
 }
 
 #[test]
 fn a_foreign_wait_that_begins_late_closes_a_cycle_that_is_told_after_the_grace() {
-    let (books, after) = join(true);
+    let books = join(true);
     let told = books.0.told.lock().unwrap();
-    let [Verdict::Deadlock { cycle, outcome: Outcome::Told(Reason::Import) }] = &told[..] else {
+    let [(at, Verdict::Deadlock { cycle, outcome: Outcome::Told(Reason::Import) })] = &told[..] else {
         panic!("{told:?}");
     };
     let calls: Vec<_> = cycle.waits.iter().map(|wait| (&*wait.object.name, &*wait.call)).collect();
     assert_eq!(calls, [("plugin", "import"), ("worker", "join")]);
-    assert!(after >= BEGINS_LATE + GRACE, "{after:?}");
-    assert!(after <= BEGINS_LATE + Duration::from_millis(500), "{after:?}");
+    let after = at.duration_since(books.0.begins);
+    assert!(after >= GRACE && after <= Duration::from_millis(500), "{after:?}");
 }
 
 #[test]
 fn a_thread_that_holds_nothing_of_the_hosts_does_not_ask() {
-    let (books, _) = join(false);
+    let books = join(false);
     assert!(!books.0.asked.load(Ordering::SeqCst));
     assert!(books.0.told.lock().unwrap().is_empty());
 }
