@@ -432,6 +432,10 @@ impl Runtime {
         if !now.clone().eq(epochs.iter().copied()) {
             return Stall::Over;
         }
+        if sleepers.iter().any(|(thread, _)| matches!(self.walk_from(thread).1, End::Cycle)) {
+            // Theirs to tell, who are in it: their grace may end a moment later than that of who waits for them.
+            return Stall::Over;
+        }
         if self.host.may_be_woken_from_outside(sleepers.len()) {
             return Stall::Unsure;
         }
