@@ -58,7 +58,11 @@ class Thread(_real.Thread):  # type: ignore[misc]
 
     def start(self) -> None:
         if not self._initialized or self._started.is_set():
-            _real_start(self)  # which raises
+            try:
+                _real_start(self)  # which raises
+            except RuntimeError as error:
+                _raddle.explain_misuse(error, self)
+                raise
             return
         if _is_replaced() or _raddle.is_closed():
             # By whoever starts threads here now (gevent, eventlet, a debugger); or the interpreter ends.
@@ -93,9 +97,13 @@ class Thread(_real.Thread):  # type: ignore[misc]
 
     def join(self, timeout: "float | None" = None) -> None:
         handle = self._raddle_handle
-        if handle is None or self is current_thread() or not self.is_alive():
-            _real_join(self, timeout)
-            return
+        try:
+            if handle is None or self is current_thread() or not self.is_alive():
+                _real_join(self, timeout)
+                return
+        except RuntimeError as error:
+            _raddle.explain_misuse(error, self)
+            raise
         handle.join(None if timeout is None else max(timeout, 0))
         if handle.ended:
             _real_join(self)
@@ -105,9 +113,18 @@ class Thread(_real.Thread):  # type: ignore[misc]
         if self._raddle_handle is not None:
             self._raddle_handle.rename(self._name)
 
+    def _set_daemon(self, daemonic: bool) -> None:
+        try:
+            _real_daemon.__set__(self, daemonic)
+        except RuntimeError as error:
+            _raddle.explain_misuse(error, self)
+            raise
+
+    _real_daemon = _real.Thread.daemon
+    daemon = property(_real_daemon.fget, _set_daemon, None, _real_daemon.__doc__)
     _real_name = _real.Thread.name
     name = property(_real_name.fget, _set_name, None, _real_name.__doc__)
-    del _set_name, _real_name
+    del _set_name, _real_name, _set_daemon, _real_daemon
 
     def _get_native_id(self) -> "int | None":
         native_id: int | None = _real_native_id.__get__(self)
@@ -126,6 +143,7 @@ _real_set_tstate_lock = getattr(_real.Thread, "_set_tstate_lock", None)
 _real_join = _real.Thread.join
 _real_name = _real.Thread.name
 _real_native_id = _real.Thread.native_id
+_real_daemon = _real.Thread.daemon
 
 
 def _start_otherwise(thread: Thread) -> None:

@@ -449,3 +449,44 @@ def _pythonpath():
     import raddle
 
     return os.path.dirname(os.path.dirname(raddle.__file__))
+
+
+TARGET = """
+import threading
+ledger = threading.RLock()
+taker = threading.Thread(target=ledger.acquire, name="taker")
+taker.start()
+taker.join()
+ledger.acquire()
+"""
+
+
+def test_a_lock_that_was_a_threads_target_is_not_said_to_be_taken_in_the_library(folder):
+    """RD004: who took it, as its target, and where it was started; no line of `threading`."""
+    ended = run([*RADDLE, "app.py"], folder({"app.py": TARGET}))
+    assert "RD004" in ended.err
+    assert "'taker' took RLock 'ledger' in its target" in ended.err
+    assert "5 | taker.start()" in ended.err
+    assert "threading.py" not in ended.err.split("RD004")[1].split("Traceback")[0]
+
+
+REPORT = """
+import threading
+first, second, both = threading.RLock(), threading.RLock(), threading.Barrier(2)
+def cross(mine, other):
+    with mine:
+        both.wait()
+        with other:
+            pass
+for pair in ((first, second), (second, first)):
+    threading.Thread(target=cross, args=pair, daemon=True).start()
+import time
+time.sleep(1)
+"""
+
+
+def test_a_deadlock_that_was_to_be_reported_says_so(folder):
+    """RD001 under `--deadlocks report`: every hold is owned, the reason is the option."""
+    ended = run([*RADDLE, "--deadlocks", "report", "app.py"], folder({"app.py": REPORT}))
+    assert "RD001" in ended.err
+    assert "raddle was told to only report deadlocks" in ended.err

@@ -16,6 +16,8 @@ The first error in any thread ends the process: exit 1, with the traceback and t
 import _thread
 import argparse
 import ctypes
+import importlib
+import importlib.util
 import itertools
 import os
 import random
@@ -662,6 +664,78 @@ def freed_by_a_c_thread_that_never_called_python(pause):
     assert libc.timer_settime(timer, 0, ctypes.byref(spec), None) == 0
     lock.acquire()
     libc.timer_delete(timer)
+
+
+# ---- imports ---------------------------------------------------------------------------------------------------
+
+
+class Bodies:
+    """Modules that are a function each: a finder and a loader of them."""
+
+    def __init__(self):
+        self.functions, self.numbers = {}, itertools.count()
+
+    def add(self, function):
+        """The name of a new module; importing it calls the function."""
+        name = f"innocent_module_{next(self.numbers)}"
+        self.functions[name] = function
+        return name
+
+    def find_spec(self, name, path=None, target=None):
+        """Called by the import system."""
+        return importlib.util.spec_from_loader(name, self) if name in self.functions else None
+
+    def create_module(self, spec):
+        """Called by the import system, which makes the usual module."""
+
+    def exec_module(self, module):
+        """Called by the import system."""
+        self.functions[module.__name__]()
+
+    def forget(self, *names):
+        """Makes modules as if they had never been."""
+        for name in names:
+            del self.functions[name], sys.modules[name]
+
+
+bodies = Bodies()
+sys.meta_path.append(bodies)
+
+
+@innocent
+def join_while_importing(pause):
+    """A module joins a thread while it is imported; the thread imports another module, which takes its time."""
+
+    def body():
+        worker = spawn(importlib.import_module, slow)
+        worker.join()
+
+    slow, name = bodies.add(pause), bodies.add(body)
+    importlib.import_module(name)
+    bodies.forget(slow, name)
+
+
+@innocent
+def import_of_a_module_that_waits_for_another(pause):
+    """A thread waits for a module whose body waits for a lock that the thread took; a third thread gives it free."""
+    lock, gate, taken = threading.Lock(), Gate(), Gate()
+
+    def importer():
+        lock.acquire()
+        taken.open()
+        gate.open()
+        importlib.import_module(name)
+
+    def body():
+        threads.append(spawn(importer))
+        taken.passed()
+        threads.append(spawn(behind, gate, pause, lock.release))
+        lock.acquire()
+
+    threads, name = [], bodies.add(body)
+    importlib.import_module(name)
+    join(*threads)
+    bodies.forget(name)
 
 
 # ---- the command line -----------------------------------------------------------------------------------------------

@@ -19,7 +19,6 @@ ZOO = Path(__file__).parent / "deadlocks"
 TOLD_WITHIN = 0.5
 VERDICT = re.compile(r"^\w+\[(RD00[12])\]", re.MULTILINE)
 STEP = re.compile(r"step (\d+\.\d+)")
-LATER = pytest.mark.xfail(reason="importlib's tables are read by a later change", strict=False)
 
 
 @dataclass(frozen=True)
@@ -53,8 +52,11 @@ REPORTED = [
     Case("event_never_set", "RD002", False, ("worker-thread", "MainThread"), ("configured",)),
     Case("barrier_never_filled", "RD002", False, ("attendant-0", "attendant-1", "MainThread"), ("meeting",)),
 ]
-IMPORT = Case("import_join", "RD001", False, ("MainThread", "loader-thread"), ("half_imported_plugin",))
-CASES = RAISED + REPORTED
+IMPORTS = [
+    Case("import_join", "RD001", False, ("MainThread", "loader-thread"), ("half_imported_plugin",)),
+    Case("import_against_lock", "RD001", False, ("MainThread", "loader-thread"), ("locking_plugin", "settings")),
+]
+CASES = RAISED + REPORTED + IMPORTS
 
 
 def identify(case):
@@ -153,7 +155,7 @@ def check_end(case, seen, code):
 
 
 @pytest.mark.skipif("std" not in harness.RUNTIMES, reason="RADDLE_TESTS leaves the standard library out")
-@pytest.mark.parametrize("case", [*CASES, IMPORT], ids=identify)
+@pytest.mark.parametrize("case", CASES, ids=identify)
 def test_hangs_on_the_standard_library(case):
     """Last step printed, then nothing: the zoo holds only programs that do hang."""
     seen = Watched("std", case.program)
@@ -164,7 +166,7 @@ def test_hangs_on_the_standard_library(case):
 
 
 @pytest.mark.skipif("raddle" not in harness.RUNTIMES, reason="RADDLE_TESTS leaves raddle out")
-@pytest.mark.parametrize("case", [*CASES, pytest.param(IMPORT, marks=LATER)], ids=identify)
+@pytest.mark.parametrize("case", CASES, ids=identify)
 def test_is_told(case):
     """Deadlock forms, verdict arrives; raised where every edge is owned, else the program goes on hanging."""
     seen, code = observe(case)

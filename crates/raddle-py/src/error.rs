@@ -3,6 +3,7 @@
 use pyo3::create_exception;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
+use raddle::error::Misuse;
 use raddle::graph::verdict::Verdict;
 
 create_exception!(
@@ -42,6 +43,17 @@ pub(crate) fn deadlock(verdict: &Verdict) -> PyErr {
 
 pub(crate) fn abandoned(verdict: &Verdict) -> PyErr {
     LockAbandonedError::new_err(raddle_report::summary(verdict))
+}
+
+/// A text that begins with the standard library's and goes on with what is known.
+pub(crate) fn explained(text: &str, misuse: &Misuse) -> String {
+    format!("{text} ({})", raddle_report::detail(misuse))
+}
+
+/// What releasing a lock that the thread does not hold, or using a condition without its lock, raises.
+#[cold]
+pub(crate) fn misuse(text: &str, misuse: &Misuse) -> PyErr {
+    PyRuntimeError::new_err(explained(text, misuse))
 }
 
 pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -9,14 +9,15 @@ use std::time::Duration;
 use pyo3::exceptions::{PySystemExit, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use raddle::graph::verdict::{ThreadKind, Verdict, Wait};
+use raddle::graph::ForeignWait;
+use raddle::graph::verdict::{Outcome, ThreadKind, Verdict, Wait};
 use raddle::runtime::{Deadlocks, Host, Policy};
 use raddle::seam::os_threads;
 use raddle::thread::Thread;
 use raddle_report::Style;
 
 use crate::error::{DeadlockError, LockAbandonedError};
-use crate::{lifecycle, runtime, site};
+use crate::{imports, lifecycle, runtime, site};
 
 /// Whether verdicts that the program also gets as an error are printed: so under `raddle run`.
 static OBSERVED: AtomicBool = AtomicBool::new(false);
@@ -38,6 +39,14 @@ impl Host for PyHost {
 
     fn may_be_woken_from_outside(&self, known_threads: usize) -> bool {
         os_threads() > known_threads + runtime().carriers().spare() || self.main_may_be_interrupted()
+    }
+
+    fn holds_foreign(&self, _: &Thread) -> bool {
+        Python::attach(|py| imports::is_importing(py, lifecycle::ident()).unwrap_or(false))
+    }
+
+    fn foreign_wait(&self, thread: &Thread) -> Option<ForeignWait> {
+        Python::attach(|py| imports::wait_of(py, thread.ident()).ok().flatten())
     }
 
     fn adopted(&self, thread: &Thread) {
@@ -79,7 +88,8 @@ fn has_signal_handlers(py: Python<'_>) -> PyResult<bool> {
 pub(crate) fn tell(verdict: &Verdict) {
     *FOUND.lock().unwrap_or_else(PoisonError::into_inner).entry(verdict.code().id()).or_default() += 1;
     let is_raised = match verdict {
-        Verdict::Deadlock { raised, .. } | Verdict::OwnerDead { raised, .. } => *raised,
+        Verdict::Deadlock { outcome, .. } => *outcome == Outcome::Raised,
+        Verdict::OwnerDead { raised, .. } => *raised,
         _ => false,
     };
     if (OBSERVED.load(Ordering::Relaxed) || !is_raised) && is_new(verdict) {

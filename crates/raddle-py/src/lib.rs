@@ -6,6 +6,7 @@ mod detach;
 mod error;
 mod fastcall;
 mod host;
+mod imports;
 mod lifecycle;
 mod limit;
 mod naming;

@@ -4,7 +4,7 @@
 //! (`self.lock = Lock()`), and numbers those of one name in the order in which they are first told of.
 
 use std::collections::HashMap;
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, OnceLock, PoisonError};
 
 use pyo3::prelude::*;
 
@@ -34,12 +34,22 @@ fn numbered(name: &str, address: usize) -> String {
     format!("{name}#{}", number + 1)
 }
 
+/// The name of each instruction.
+fn opnames(py: Python<'_>) -> PyResult<&'static [String]> {
+    static NAMES: OnceLock<Vec<String>> = OnceLock::new();
+    if let Some(names) = NAMES.get() {
+        return Ok(names);
+    }
+    let mut names: Vec<String> = py.import("opcode")?.getattr("opname")?.extract()?;
+    names.resize(256, String::new());
+    Ok(NAMES.get_or_init(|| names))
+}
+
 /// The name under which the object made at `site` was stored, and whether there can be only one.
 fn stored_as(py: Python<'_>, site: &CodeSite) -> PyResult<Option<(String, bool)>> {
     let code = site.code.bind(py);
     let bytes: Vec<u8> = code.getattr("co_code")?.extract()?;
-    let opnames: Vec<String> = py.import("opcode")?.getattr("opname")?.extract()?;
-    let opname = |unit: &[u8]| opnames.get(usize::from(unit[0])).map_or("", String::as_str);
+    let opname = |unit: &[u8]| opnames(py).map_or("", |names| names[usize::from(unit[0])].as_str());
     let units = bytes.chunks_exact(2).skip(site.index + 1).filter(|unit| opname(unit) != "CACHE");
     let mut extended = 0;
     for unit in units.take(BETWEEN) {

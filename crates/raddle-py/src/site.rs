@@ -186,6 +186,13 @@ impl CodeSite {
         opcode().unwrap_or(false)
     }
 
+    /// Whether this is where a thread calls its target: no place in the program, if the target is no Python code.
+    pub(crate) fn is_thread_target(&self, py: Python<'_>) -> bool {
+        let text =
+            |name| self.code.bind(py).getattr(name).and_then(|text| text.extract::<String>()).unwrap_or_default();
+        text("co_filename").ends_with("/threading.py") && text("co_qualname").ends_with(".run")
+    }
+
     fn of(py: Python<'_>, packed: u64) -> Option<CodeSite> {
         // SAFETY: null or a code object that the caller's source of `packed` keeps alive.
         let code = unsafe { Borrowed::from_ptr_or_opt(py, code_of(packed)) }?;
@@ -196,8 +203,8 @@ impl CodeSite {
     fn read(&self, py: Python<'_>) -> PyResult<Place> {
         let code = self.code.bind(py);
         let file: String = code.getattr("co_filename")?.extract()?;
-        let positions: Vec<Position> =
-            code.call_method0("co_positions")?.try_iter()?.map(|p| p?.extract()).collect::<PyResult<_>>()?;
+        let positions = code.call_method0("co_positions")?.try_iter()?.take(self.index + 1);
+        let positions: Vec<Position> = positions.map(|p| p?.extract()).collect::<PyResult<_>>()?;
         // The instruction that enters a `with` block is said to span the block; the one before it is the expression.
         let spans_lines = |at: &usize| matches!(positions.get(*at), Some((line, end, ..)) if line != end);
         let index =
@@ -231,17 +238,30 @@ fn source_of(py: Python<'_>, file: &str, line: u32, end_line: u32) -> Option<Str
 
 /// Directories whose code is not the user's: where a thread waits or was started is told at the frame that called them.
 fn is_machinery(file: &str) -> bool {
-    const PARTS: [&str; 5] = ["/threading.py", "/queue.py", "/concurrent/futures/", "/raddle/", "/socketserver.py"];
+    const PARTS: [&str; 6] = [
+        "/threading.py",
+        "/queue.py",
+        "/concurrent/futures/",
+        "/raddle/",
+        "/socketserver.py",
+        "/importlib/__init__.py",
+    ];
     file.starts_with("<frozen ") || PARTS.iter().any(|part| file.contains(part)) && !file.contains("/tests/")
 }
 
 /// The innermost place of the calling thread's stack in the user's own code.
 pub(crate) fn of_user(py: Python<'_>) -> Option<Arc<dyn Site>> {
+    // SAFETY: attached. The function returns a new reference or null; `Bound` gives it back.
+    let frame =
+        unsafe { Bound::from_owned_ptr_or_opt(py, ffi::PyThreadState_GetFrame(ffi::PyThreadState_Get()).cast()) };
+    of_user_from(py, frame)
+}
+
+/// The innermost place in the user's own code, from `frame` outwards.
+pub(crate) fn of_user_from<'py>(py: Python<'py>, mut frame: Option<Bound<'py, PyAny>>) -> Option<Arc<dyn Site>> {
     let mut innermost = None;
-    // SAFETY: attached. Each function returns a new reference or null; `Bound` gives it back.
+    // SAFETY: attached. The function returns a new reference or null; `Bound` gives it back.
     let owned = |frame: *mut ffi::PyFrameObject| unsafe { Bound::from_owned_ptr_or_opt(py, frame.cast()) };
-    // SAFETY: as above.
-    let mut frame = owned(unsafe { ffi::PyThreadState_GetFrame(ffi::PyThreadState_Get()) });
     while let Some(present) = frame {
         let pointer = present.as_ptr().cast::<ffi::PyFrameObject>();
         // SAFETY: `present` keeps the frame alive.
@@ -260,6 +280,7 @@ pub(crate) fn of_user(py: Python<'_>) -> Option<Arc<dyn Site>> {
         // SAFETY: as above.
         frame = owned(unsafe { ffi::PyFrame_GetBack(pointer) });
     }
+    let innermost = innermost.filter(|site: &CodeSite| !site.is_thread_target(py));
     innermost.map(|site| Arc::new(site) as Arc<dyn Site>)
 }
 

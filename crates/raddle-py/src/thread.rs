@@ -2,16 +2,18 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use pyo3::intern;
 use pyo3::prelude::*;
+use raddle::error::{Life, Misuse};
 use raddle::graph::Call;
 use raddle::graph::verdict::ThreadKind;
 use raddle::seam::fork_generation;
 use raddle::thread::{Origin, Running, State, Thread};
 
 use crate::limit::{Limit, check_join};
-use crate::{carrier, detach, host, lifecycle, runtime, site};
+use crate::{carrier, detach, error, host, lifecycle, runtime, site};
 
 /// What the engine knows of a thread. Made by `start()`, in the starter.
 #[pyclass(frozen, module = "raddle._raddle")]
@@ -170,6 +172,42 @@ impl ThreadHandle {
     }
 }
 
+/// What the engine knows of an object of the Python class.
+fn known(thread: &Bound<'_, PyAny>) -> PyResult<Option<Arc<Thread>>> {
+    if let Ok(handle) = thread.getattr("_raddle_handle")?.cast::<ThreadHandle>() {
+        return Ok(Some(Arc::clone(&handle.get().thread)));
+    }
+    let ident: Option<u64> = thread.getattr("_ident")?.extract()?;
+    Ok(runtime().threads().into_iter().find(|known| Some(known.ident()) == ident))
+}
+
+/// What has become of it; one that has ended for Python may still be at its last thread-local destructors.
+fn life(thread: &Bound<'_, PyAny>) -> PyResult<Option<Box<Life>>> {
+    let Some(known) = known(thread)? else { return Ok(None) };
+    let mut life = Box::new(known.life());
+    if life.ended.is_none() && !thread.call_method0("is_alive")?.is_truthy()? {
+        life.ended = Some((Duration::ZERO, known.ending()));
+    }
+    Ok(Some(life))
+}
+
+/// Adds to the text of an error that the standard library's `Thread` raised what is known of the thread.
+#[pyfunction]
+fn explain_misuse(error: &Bound<'_, PyAny>, thread: &Bound<'_, PyAny>) -> PyResult<()> {
+    let Ok((text,)) = error.getattr("args")?.extract::<(String,)>() else { return Ok(()) };
+    let misuse = match text.as_str() {
+        "threads can only be started once" => life(thread)?.map(Misuse::StartedAgain),
+        "cannot join thread before it is started" => {
+            Some(Misuse::JoinedBeforeStart { name: thread.getattr("_name")?.extract()? })
+        }
+        "cannot join current thread" => life(thread)?.map(Misuse::JoinedItself),
+        "cannot set daemon status of active thread" => life(thread)?.map(Misuse::DaemonTooLate),
+        _ => None,
+    };
+    misuse.map_or(Ok(()), |misuse| error.setattr("args", (error::explained(&text, &misuse),)))
+}
+
 pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(explain_misuse, module)?)?;
     module.add_class::<ThreadHandle>()
 }

@@ -30,6 +30,7 @@
 //! assert!(text.starts_with("error[RD003]: 'worker' died: ValueError: no such account\n"));
 //! ```
 
+mod detail;
 mod explain;
 mod page;
 mod source;
@@ -40,6 +41,7 @@ mod words;
 
 use raddle::graph::verdict::Verdict;
 
+pub use detail::detail;
 pub use explain::{codes, explain};
 pub use style::Style;
 pub use summary::summary;
@@ -50,10 +52,10 @@ pub use summary::summary;
 /// below the current directory are shown relative to it.
 ///
 /// ```
-/// use raddle::graph::verdict::{Cycle, Verdict};
+/// use raddle::graph::verdict::{Cycle, Outcome, Verdict};
 /// use raddle_report::{Style, render};
 ///
-/// let nobody = Verdict::Deadlock { cycle: Cycle { waits: Vec::new() }, raised: true };
+/// let nobody = Verdict::Deadlock { cycle: Cycle { waits: Vec::new() }, outcome: Outcome::Raised };
 /// assert!(render(&nobody, &Style::plain()).contains("raddle explain RD001"));
 /// ```
 pub fn render(verdict: &Verdict, style: &Style) -> String {

@@ -6,7 +6,7 @@ mod lists;
 mod owner_dead;
 
 use annotate_snippets::Level;
-use raddle::graph::verdict::{Code, Ending, ThreadInfo, Verdict, Wait};
+use raddle::graph::verdict::{Code, Ending, Holder, ThreadInfo, Verdict, Wait};
 
 use crate::page::{Mark, Report, Section};
 use crate::words::{Names, clean, origin, waited};
@@ -18,7 +18,7 @@ const SHOWN: usize = 6;
 pub(crate) fn report(verdict: &Verdict) -> Report {
     let names = Names::of(verdict);
     match verdict {
-        Verdict::Deadlock { cycle, raised } => deadlock::report(&cycle.waits, *raised, &names),
+        Verdict::Deadlock { cycle, outcome } => deadlock::report(&cycle.waits, *outcome, &names),
         Verdict::Stalled { waits } => lists::stalled(waits, &names),
         Verdict::Died { thread, error, at, joiners } => died::report(thread, error, at, joiners, &names),
         Verdict::OwnerDead { wait, .. } => owner_dead::report(wait, &names),
@@ -61,6 +61,16 @@ fn so_far(wait: &Wait) -> String {
     let time = waited(wait.since).map(|time| format!(", {time} so far")).unwrap_or_default();
     let limit = if wait.timed { ", with a time limit" } else { "" };
     format!("{time}{limit}")
+}
+
+/// Where a thread took something: its own target can be what took it, as in `Thread(target=lock.acquire)`, and then there
+/// is no line to show.
+fn taken_where(holder: &Holder) -> &'static str {
+    match (&holder.taken_at, &holder.thread.started_at) {
+        (Some(_), _) => "here",
+        (None, Some(_)) => "in its target, which has no line of its own",
+        (None, None) => "at a place that is not known",
+    }
 }
 
 /// How a thread ended, as in `'worker' ended by ...`.

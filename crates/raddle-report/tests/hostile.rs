@@ -4,8 +4,11 @@ mod common;
 
 use common::{fixture, thread};
 use proptest::prelude::*;
-use raddle::graph::verdict::{Cause, Cycle, Ending, Holder, ObjectInfo, Place, ThreadInfo, ThreadKind, Verdict, Wait};
-use raddle_report::{Style, render, summary};
+use raddle::error::{Life, Misuse, Unheld};
+use raddle::graph::verdict::{
+    Cause, Cycle, Ending, Holder, ObjectInfo, Outcome, Place, Reason, ThreadInfo, ThreadKind, Verdict, Wait,
+};
+use raddle_report::{Style, detail, render, summary};
 use std::time::Duration;
 
 fn files() -> impl Strategy<Value = String> {
@@ -53,11 +56,39 @@ prop_compose! {
     }
 }
 
+fn outcome() -> impl Strategy<Value = Outcome> {
+    let reasons = [Reason::Policy, Reason::NotOwned, Reason::Reacquire, Reason::Import, Reason::SignalHandler];
+    (0..=reasons.len()).prop_map(move |at| reasons.get(at).map_or(Outcome::Raised, |reason| Outcome::Told(*reason)))
+}
+
+fn misuses() -> impl Strategy<Value = Misuse> {
+    let life = (threads(), any::<Duration>(), proptest::option::of((any::<Duration>(), "(?s).{0,9}")))
+        .prop_map(|(thread, since, ended)| {
+            let ended = ended.map(|(since, error)| (since, Ending::Failed(error)));
+            Box::new(Life { thread, since, ended })
+        })
+        .boxed();
+    let object = waits().prop_map(|wait| Box::new(wait.object)).boxed();
+    let unheld = (object.clone(), proptest::option::of(places()))
+        .prop_map(|(object, last_taken_at)| Box::new(Unheld { object: *object, last_taken_at }))
+        .boxed();
+    prop_oneof![
+        life.clone().prop_map(Misuse::StartedAgain),
+        life.clone().prop_map(Misuse::JoinedItself),
+        life.prop_map(Misuse::DaemonTooLate),
+        "(?s).{0,9}".prop_map(|name| Misuse::JoinedBeforeStart { name }),
+        unheld.clone().prop_map(Misuse::ReleasedUnheld),
+        unheld.prop_map(Misuse::WithoutLock),
+        (object.clone(), any::<u64>()).prop_map(|(object, bound)| Misuse::ReleasedTooOften { object, bound }),
+        object.prop_map(|object| Misuse::Broken { object }),
+    ]
+}
+
 fn verdicts() -> impl Strategy<Value = Verdict> {
     let waits = || waits().boxed();
     let many = move || proptest::collection::vec(waits(), 0..9).boxed();
     prop_oneof![
-        (many(), any::<bool>()).prop_map(|(waits, raised)| Verdict::Deadlock { cycle: Cycle { waits }, raised }),
+        (many(), outcome()).prop_map(|(waits, outcome)| Verdict::Deadlock { cycle: Cycle { waits }, outcome }),
         many().prop_map(|waits| Verdict::Stalled { waits }),
         (threads(), "(?s).{0,9}", proptest::option::of(places()), many())
             .prop_map(|(thread, error, at, joiners)| Verdict::Died { thread: Box::new(thread), error, at, joiners }),
@@ -86,5 +117,10 @@ proptest! {
         prop_assert!(text.contains(verdict.code().id()) && text.ends_with('\n') && !text.ends_with("\n\n"));
         prop_assert!(color || !text.contains('\x1b'));
         prop_assert!(!on_a_small_stack(|| summary(&verdict)).contains('\x1b'));
+    }
+    #[test]
+    fn any_misuse_becomes_one_line(misuse in misuses()) {
+        let text = on_a_small_stack(|| detail(&misuse));
+        prop_assert!(!text.is_empty() && !text.contains(['\x1b', '\n']), "{text:?}");
     }
 }

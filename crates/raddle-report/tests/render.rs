@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use insta::assert_snapshot;
-use raddle::graph::verdict::{Cause, Place, ThreadInfo, ThreadKind, Verdict};
+use raddle::graph::verdict::{Cause, Outcome, Place, Reason, ThreadInfo, ThreadKind, Verdict, Wait};
 use raddle_report::{Style, render};
 
 fn plain(verdict: &Verdict) -> String {
@@ -46,7 +46,7 @@ fn threads_of_one_name_are_told_apart() {
 fn a_thread_that_takes_its_lock_twice() {
     let main = main_thread();
     let lock = object("Lock", "lock#1", Some((&main, at("worker.py", 9, "lock.acquire()"))));
-    assert_snapshot!(plain(&deadlock(vec![wait(&main, lock, at("worker.py", 19, "lock.acquire()"))], true)));
+    assert_snapshot!(plain(&deadlock(vec![wait(&main, lock, at("worker.py", 19, "lock.acquire()"))], Outcome::Raised)));
 }
 
 #[test]
@@ -55,7 +55,10 @@ fn a_join_under_a_lock_that_the_other_needs() {
     let lock = object("RLock", "lock#1", Some((&main, at("worker.py", 19, "lock.acquire()"))));
     let end = object("Thread", "worker", Some((&worker, None)));
     let join = wait(&main, end, at("worker.py", 18, "worker.join()"));
-    assert_snapshot!(plain(&deadlock(vec![join, wait(&worker, lock, at("worker.py", 9, "lock.acquire()"))], false)));
+    assert_snapshot!(plain(&deadlock(
+        vec![join, wait(&worker, lock, at("worker.py", 9, "lock.acquire()"))],
+        Outcome::Told(Reason::SignalHandler)
+    )));
 }
 
 #[test]
@@ -64,15 +67,35 @@ fn two_threads_that_join_each_other() {
         wait(who, object("Thread", &whom.name, Some((whom, None))), at("worker.py", 18, "worker.join()"))
     };
     let (a, b) = (worker(), savings());
-    assert_snapshot!(plain(&deadlock(vec![waits_for(&a, &b), waits_for(&b, &a)], true)));
+    assert_snapshot!(plain(&deadlock(vec![waits_for(&a, &b), waits_for(&b, &a)], Outcome::Raised)));
 }
 
 #[test]
-fn a_deadlock_that_was_only_reported() {
+fn a_deadlock_that_was_only_told_says_why() {
     let Verdict::Deadlock { cycle, .. } = transfer() else { unreachable!() };
-    let text = plain(&deadlock(cycle.waits, false));
-    assert!(text.contains("nothing was raised, so the program still hangs"), "{text}");
-    assert!(text.contains("a plain Lock taken by acquire()"), "{text}");
+    let why = |reason| {
+        let text = plain(&deadlock(cycle.waits.clone(), Outcome::Told(reason)));
+        text.lines().find(|line| line.contains("nothing was raised")).unwrap().to_owned()
+    };
+    let reasons = [Reason::Policy, Reason::NotOwned, Reason::Reacquire, Reason::Import, Reason::SignalHandler];
+    assert_snapshot!(reasons.map(why).join("\n"));
+}
+
+#[test]
+fn a_module_that_joins_a_thread_that_imports_it() {
+    let (main, worker) = (main_thread(), worker());
+    let module = object("the import lock of", "worker", Some((&main, at("worker.py", 1, "import queue"))));
+    let end = object("Thread", "worker", Some((&worker, None)));
+    let import = Wait { call: "import".into(), ..wait(&worker, module, at("worker.py", 10, "raise")) };
+    let join = wait(&main, end, at("worker.py", 18, "worker.join()"));
+    assert_snapshot!(plain(&deadlock(vec![import, join], Outcome::Told(Reason::Import))));
+}
+
+#[test]
+fn a_lock_that_was_a_threads_target() {
+    let Verdict::OwnerDead { mut wait, raised } = abandoned() else { unreachable!() };
+    wait.object.holder.as_mut().unwrap().taken_at = None;
+    assert_snapshot!(plain(&Verdict::OwnerDead { wait, raised }));
 }
 
 #[test]
@@ -81,7 +104,7 @@ fn the_seventh_thread_of_a_circle_and_all_after_it_get_a_line_each() {
     let fork =
         |n: usize| object("Lock", &format!("fork#{n}"), Some((&people[n % 8], at("transfer.py", 10, "self.lock"))));
     let waits = (0..8).map(|n| wait(&people[n], fork(n + 1), at("transfer.py", 11, "other.lock"))).collect();
-    assert_snapshot!(plain(&deadlock(waits, true)));
+    assert_snapshot!(plain(&deadlock(waits, Outcome::Raised)));
 }
 
 #[test]

@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use insta::assert_snapshot;
-use raddle::graph::verdict::{Cause, ThreadInfo, Verdict, Wait};
+use raddle::graph::verdict::{Cause, Outcome, ThreadInfo, Verdict, Wait};
 use raddle_report::summary;
 
 #[test]
@@ -22,7 +22,7 @@ fn a_thread_that_is_joined_holds_nothing() {
     let lock = object("RLock", "lock#1", Some((&main, None)));
     let join = Wait { since: Default::default(), ..wait(&main, object("Thread", "worker", None), None) };
     let cycle = vec![join, wait(&worker, lock, None)];
-    assert_snapshot!(summary(&deadlock(cycle, true)), @r"
+    assert_snapshot!(summary(&deadlock(cycle, Outcome::Raised)), @r"
     deadlock: 2 threads wait for each other
       'MainThread' holds RLock 'lock#1' and waits for Thread 'worker' to end
       'worker' (started by 'MainThread' at tests/fixtures/worker.py:17) waits 0.2 s for RLock 'lock#1'
@@ -32,7 +32,7 @@ fn a_thread_that_is_joined_holds_nothing() {
 #[test]
 fn one_thread_alone_is_not_each_other() {
     let main = main_thread();
-    let alone = |kind| deadlock(vec![wait(&main, object(kind, "x", Some((&main, None))), None)], true);
+    let alone = |kind| deadlock(vec![wait(&main, object(kind, "x", Some((&main, None))), None)], Outcome::Raised);
     assert!(summary(&alone("Lock")).starts_with("deadlock: 'MainThread' waits for a lock that it holds itself\n"));
     assert!(summary(&alone("Thread")).starts_with("deadlock: 'MainThread' waits for its own end\n"));
 }

@@ -2,9 +2,10 @@
 
 use std::error::Error;
 use std::fmt::{self, Display};
+use std::time::Duration;
 
 use crate::graph::Halt;
-use crate::graph::verdict::{Ending, ThreadInfo, Verdict, Wait};
+use crate::graph::verdict::{Ending, ObjectInfo, Place, ThreadInfo, Verdict, Wait};
 
 /// Why a lock was not taken.
 #[derive(Clone, Debug)]
@@ -80,6 +81,58 @@ impl Display for JoinError {
 }
 
 impl Error for JoinError {}
+
+/// What has become of a thread so far.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Life {
+    /// Which thread.
+    pub thread: ThreadInfo,
+    /// How long ago it was started, or met.
+    pub since: Duration,
+    /// How long ago it ended, and how.
+    pub ended: Option<(Duration, Ending)>,
+}
+
+/// A call that came at a moment at which it makes no sense.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Misuse {
+    /// A thread was started that had been started before.
+    StartedAgain(Box<Life>),
+    /// A thread was joined that had not been started.
+    JoinedBeforeStart {
+        /// Its name.
+        name: String,
+    },
+    /// A thread was joined by itself.
+    JoinedItself(Box<Life>),
+    /// A thread was to become a daemon, or none, that had been started before.
+    DaemonTooLate(Box<Life>),
+    /// A lock was released that the thread did not hold.
+    ReleasedUnheld(Box<Unheld>),
+    /// A condition was waited for or notified without its lock.
+    WithoutLock(Box<Unheld>),
+    /// More permits were given back than had been taken.
+    ReleasedTooOften {
+        /// The semaphore.
+        object: Box<ObjectInfo>,
+        /// How many permits it has at most.
+        bound: u64,
+    },
+    /// A thread came to a barrier that is broken, or waited there as it broke.
+    Broken {
+        /// The barrier.
+        object: Box<ObjectInfo>,
+    },
+}
+
+/// A lock that is free, or that another thread holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unheld {
+    /// The lock, with its holder.
+    pub object: ObjectInfo,
+    /// Where it was last taken, whoever did.
+    pub last_taken_at: Option<Place>,
+}
 
 struct Threads(usize);
 

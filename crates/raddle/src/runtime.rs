@@ -11,8 +11,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
 use std::time::Duration;
 
-use crate::graph::verdict::{Cause, Cycle, Ending, Holder, ObjectInfo, Place, ThreadInfo, ThreadKind, Verdict, Wait};
-use crate::graph::{Call, Description, End, Found, Hold, Record, Resource, Step, Walk, walk};
+use crate::graph::verdict::{
+    Cause, Cycle, Ending, Holder, ObjectInfo, Outcome, Place, Reason, ThreadInfo, ThreadKind, Verdict, Wait,
+};
+use crate::graph::{Call, Description, End, ForeignWait, Found, Hold, Record, Resource, Step, Walk, walk};
 use crate::seam::{Guard, Mutex, Time};
 use crate::thread::{Carriers, Origin, Registry, State, Thread};
 use crate::timer::Timers;
@@ -56,6 +58,19 @@ pub trait Host: Send + Sync + Debug {
     fn may_be_woken_from_outside(&self, known_threads: usize) -> bool {
         let _ = known_threads;
         false
+    }
+
+    /// Whether the calling thread, `me`, holds something of which only the host keeps the books, and which may be what a
+    /// [foreign wait](Host::foreign_wait) is for. Asked when `me` is about to sleep without a time limit.
+    fn holds_foreign(&self, me: &Thread) -> bool {
+        let _ = me;
+        false
+    }
+
+    /// What `thread` waits for, if it is something of which only the host keeps the books.
+    fn foreign_wait(&self, thread: &Thread) -> Option<ForeignWait> {
+        let _ = thread;
+        None
     }
 
     /// The runtime met a thread that it did not start; called on that thread. To name it and say what kind it is.
@@ -292,8 +307,61 @@ impl Runtime {
         }
     }
 
+    /// As [`walk_from`](Runtime::walk_from), and on through waits of which only the host knows. Not to be called with a
+    /// mutex held.
+    ///
+    /// A cycle with such a wait in it has a member that waits in the runtime's way for the next and holds what the one
+    /// before waits for in the host's; only that one needs to look, so nobody else pays for it.
+    pub(crate) fn walk_far_from(&self, me: &Thread) -> Walk {
+        let near = self.walk_from(me);
+        if !matches!(near.1, End::Open) || !self.host.holds_foreign(me) {
+            return near;
+        }
+        let record = me.wait.lock().clone();
+        record.map_or(near, |record| walk(me.serial(), record, |serial| self.find_far(serial)))
+    }
+
+    fn find_far(&self, serial: u64) -> Found {
+        let found = self.find(serial);
+        let (Found::Running, Some(thread)) = (&found, self.thread(serial)) else { return found };
+        let Some(wait) = self.host.foreign_wait(&thread) else { return found };
+        Found::Waiting(Record {
+            epoch: wait.key,
+            resource: wait.resource,
+            waiter: Waiter::new(thread.parker()),
+            call: Call::Import,
+            site: wait.site,
+            since: Time::now(),
+            timed: false,
+        })
+    }
+
+    /// Whether a foreign wait may come about that is for `me`.
+    pub(crate) fn holds_foreign(&self, me: &Thread) -> bool {
+        self.host.holds_foreign(me)
+    }
+
+    /// Why the thread that closes this cycle must not get an error for it; `None`: it may.
+    pub(crate) fn reason_to_tell_only(&self, steps: &[Step]) -> Option<Reason> {
+        let any = |is: fn(&Step) -> bool| steps.iter().any(is);
+        let deadlocks = self.policy().deadlocks;
+        if any(|step| step.record.call == Call::Import) {
+            Some(Reason::Import)
+        } else if deadlocks == Deadlocks::RaiseAny {
+            None
+        } else if deadlocks != Deadlocks::Raise {
+            Some(Reason::Policy)
+        } else if any(|step| step.record.call == Call::Reacquire) {
+            Some(Reason::Reacquire)
+        } else if any(|step| !step.hold.owned) {
+            Some(Reason::NotOwned)
+        } else {
+            self.may_be_left(steps).then_some(Reason::SignalHandler)
+        }
+    }
+
     /// Whether main is among the steps and may leave its wait for a signal handler.
-    pub(crate) fn may_be_left(&self, steps: &[Step]) -> bool {
+    fn may_be_left(&self, steps: &[Step]) -> bool {
         let main = self.threads().into_iter().find(|thread| thread.kind() == ThreadKind::Main);
         let involved = main.is_some_and(|main| steps.iter().any(|step| step.serial == main.serial()));
         involved && self.host.main_may_be_interrupted()
@@ -305,7 +373,8 @@ impl Runtime {
 
     /// Whether none of these waits was told of before; they count as told from now on.
     pub(crate) fn tell_once(&self, steps: &[Step]) -> bool {
-        self.tell_epochs_once(steps.iter().map(|step| step.record.epoch))
+        let own = steps.iter().filter(|step| step.record.call != Call::Import);
+        self.tell_epochs_once(own.map(|step| step.record.epoch))
     }
 
     fn tell_epochs_once(&self, epochs: impl Iterator<Item = u64> + Clone) -> bool {
@@ -350,8 +419,8 @@ impl Runtime {
         thread.map_or_else(|| unknown(serial), |thread| thread.info())
     }
 
-    fn holder_of(&self, record: &Record, taken_at: Option<Place>) -> Option<Holder> {
-        let hold = record.resource.holder()?;
+    fn holder_of(&self, resource: &dyn Resource, taken_at: Option<Place>) -> Option<Holder> {
+        let hold = resource.holder()?;
         let registry = self.registry.lock();
         let ended = registry.get(hold.serial).is_none();
         let remembered = registry.remembered(hold.serial).cloned();
@@ -360,12 +429,17 @@ impl Runtime {
         Some(Holder { thread: self.info_of(hold.serial), taken_at, ended: ended.then_some(ending) })
     }
 
+    /// What a reader should know of an object, and where it was last taken, by its holder or by the last one it had.
+    pub fn object(&self, resource: &dyn Resource) -> (ObjectInfo, Option<Place>) {
+        let about = resource.describe();
+        let holder = self.holder_of(resource, about.taken_at.clone());
+        (ObjectInfo { kind: about.kind, name: about.name, made_at: about.made_at, holder }, about.taken_at)
+    }
+
     fn describe(&self, serial: u64, record: &Record) -> Wait {
-        let about = record.resource.describe();
-        let holder = self.holder_of(record, about.taken_at);
         Wait {
             thread: self.info_of(serial),
-            object: ObjectInfo { kind: about.kind, name: about.name, made_at: about.made_at, holder },
+            object: self.object(&*record.resource).0,
             call: record.call.to_string(),
             at: record.site.as_ref().and_then(|site| site.place()),
             since: record.since.elapsed(),
@@ -374,10 +448,10 @@ impl Runtime {
     }
 
     /// The cycle as data; the walker, which closed it, comes last.
-    pub(crate) fn describe_cycle(&self, steps: &[Step], raised: bool) -> Verdict {
+    pub(crate) fn describe_cycle(&self, steps: &[Step], outcome: Outcome) -> Verdict {
         let mut waits: Vec<_> = steps.iter().map(|step| self.describe(step.serial, &step.record)).collect();
         waits.rotate_left(1);
-        Verdict::Deadlock { cycle: Cycle { waits }, raised }
+        Verdict::Deadlock { cycle: Cycle { waits }, outcome }
     }
 
     pub(crate) fn describe_owner_dead(&self, step: &Step, raised: bool) -> Verdict {
@@ -389,6 +463,10 @@ impl Runtime {
         let Some(sleepers) = self.sleepers() else { return Stall::Over };
         let now = sleepers.iter().map(|(_, record)| record.epoch);
         if !now.clone().eq(epochs.iter().copied()) {
+            return Stall::Over;
+        }
+        if sleepers.iter().any(|(thread, _)| matches!(self.walk_from(thread).1, End::Cycle)) {
+            // Theirs to tell, who are in it: their grace may end a moment later than that of who waits for them.
             return Stall::Over;
         }
         if self.host.may_be_woken_from_outside(sleepers.len()) {

@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
+use raddle::error::Misuse;
 use raddle::graph::{Call, Description, Hold, Resource};
 use raddle::sync::{Arrival, Failure, RawBarrier};
 
@@ -50,10 +51,12 @@ impl Resource for Meeting {
     }
 }
 
-/// The standard library's error, which its own class raises too.
-fn broken(py: Python<'_>) -> PyErr {
+/// The standard library's error, which its own class raises without a text.
+fn broken(this: &Py<Barrier>, py: Python<'_>) -> PyErr {
     static BROKEN: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    match BROKEN.import(py, "threading", "BrokenBarrierError").and_then(|class| class.call0()) {
+    let object = Box::new(runtime().object(&Meeting(this.clone_ref(py))).0);
+    let text = raddle_report::detail(&Misuse::Broken { object });
+    match BROKEN.import(py, "threading", "BrokenBarrierError").and_then(|class| class.call1((text,))) {
         Ok(error) => PyErr::from_value(error),
         Err(error) => error,
     }
@@ -69,7 +72,7 @@ impl Barrier {
         let terms = barrier.terms(py)?;
         let timeout = timeout.or_else(|| terms.timeout.as_ref().map(|timeout| timeout.bind(py).clone()));
         let arrival = barrier.raw.arrive(terms.parties, || raddle::thread::current(runtime()));
-        let arrival = arrival.map_err(|_| broken(py))?;
+        let arrival = arrival.map_err(|_| broken(&this, py))?;
         if arrival.last {
             return barrier.open(py, &arrival).map(|()| arrival.index);
         }
@@ -84,7 +87,7 @@ impl Barrier {
             }
             Err(Failure::Halted(halt)) => Err(halt),
         })?;
-        if met { Ok(arrival.index) } else { Err(broken(py)) }
+        if met { Ok(arrival.index) } else { Err(broken(&this, py)) }
     }
 
     /// The last one to arrive runs the action and lets the others go.

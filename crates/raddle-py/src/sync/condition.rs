@@ -11,15 +11,17 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
+use raddle::error::Misuse;
 use raddle::graph::{Call, Description, Hold, Resource};
 use raddle::sync::RawCondition;
 
 use super::lock::{Lock, describe};
 use super::rlock::RLock;
+use super::unheld;
 use crate::fastcall::{Method, guarded, install, none, object, receiver, truth};
 use crate::limit::{Limit, one_argument};
 use crate::site::SiteCell;
-use crate::{detach, runtime};
+use crate::{detach, error, runtime};
 
 /// A place where threads wait until another one notifies them.
 #[pyclass(frozen, weakref, dict, subclass, module = "threading")]
@@ -92,8 +94,12 @@ impl Beneath {
 
     fn release_save(&self, py: Python<'_>) -> PyResult<Saved> {
         match self {
-            Beneath::RLock(lock) => lock.get().release_all().map(Saved::Depth),
-            Beneath::Lock(lock) => lock.get().release_plain().map(|()| Saved::Plain),
+            Beneath::RLock(lock) => {
+                lock.get().release_all().map(Saved::Depth).map_err(|_| RLock::not_held(lock.clone_ref(py)))
+            }
+            Beneath::Lock(lock) => {
+                lock.get().release_plain().map(|()| Saved::Plain).map_err(|_| Lock::not_held(lock.clone_ref(py)))
+            }
             Beneath::Other(lock) => match Self::method(lock.bind(py), "_release_save")? {
                 Some(release_save) => Ok(Saved::State(release_save.call0()?.unbind())),
                 None => lock.bind(py).call_method0("release").map(|_| Saved::Plain),
@@ -144,6 +150,33 @@ impl Resource for Notification {
     }
 }
 
+/// The lock of a condition, under the condition's name.
+#[derive(Debug)]
+struct LockOf(Py<Condition>);
+
+impl Resource for LockOf {
+    fn holder(&self) -> Option<Hold> {
+        Python::attach(|py| match self.0.get().beneath.get(py)? {
+            Beneath::Lock(lock) => lock.get().hold(),
+            Beneath::RLock(lock) => lock.get().hold(),
+            Beneath::Other(_) => None,
+        })
+    }
+
+    fn describe(&self) -> Description {
+        let condition = self.0.get();
+        let nowhere = SiteCell::default();
+        Python::attach(|py| {
+            let taken = match condition.beneath.get(py) {
+                Some(Beneath::Lock(lock)) => lock.get().taken(),
+                Some(Beneath::RLock(lock)) => lock.get().taken(),
+                _ => &nowhere,
+            };
+            describe(py, "Condition", self.0.as_ptr() as usize, &condition.made, taken)
+        })
+    }
+}
+
 impl Condition {
     fn make() -> Condition {
         Condition { raw: RawCondition::default(), made: SiteCell::here(), beneath: PyOnceLock::new() }
@@ -164,17 +197,22 @@ impl Condition {
         })
     }
 
-    fn must_own(&self, py: Python<'_>, to: &str) -> PyResult<&Beneath> {
-        let beneath = self.beneath(py)?;
+    fn must_own<'a>(this: &'a Py<Self>, py: Python<'_>, to: &str) -> PyResult<&'a Beneath> {
+        let beneath = this.get().beneath(py)?;
         if beneath.is_owned(py)? {
             return Ok(beneath);
         }
-        Err(PyRuntimeError::new_err(format!("cannot {to} on un-acquired lock")))
+        let text = format!("cannot {to} on un-acquired lock");
+        Err(match beneath {
+            // Whose that is, nobody knows.
+            Beneath::Other(_) => PyRuntimeError::new_err(text),
+            _ => error::misuse(&text, &Misuse::WithoutLock(unheld(&LockOf(this.clone_ref(py))))),
+        })
     }
 
     fn wait(this: Py<Self>, py: Python<'_>, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
         let condition = this.get();
-        let beneath = condition.must_own(py, "wait")?;
+        let beneath = Condition::must_own(&this, py, "wait")?;
         let place = condition.raw.enlist(&raddle::thread::current(runtime()));
         let saved = beneath.release_save(py).inspect_err(|_| condition.raw.leave(&place))?;
         let slept = match Limit::of_wait(timeout) {
@@ -196,9 +234,9 @@ impl Condition {
         slept
     }
 
-    fn notify_some(&self, py: Python<'_>, most: usize) -> PyResult<()> {
-        self.must_own(py, "notify")?;
-        self.raw.notify(most);
+    fn notify_some(this: &Py<Self>, py: Python<'_>, most: usize) -> PyResult<()> {
+        Condition::must_own(this, py, "notify")?;
+        this.get().raw.notify(most);
         Ok(())
     }
 
@@ -395,14 +433,14 @@ unsafe extern "C" fn notify(
                 Some(most) if !most.gt(0)? => 0,
                 Some(most) => most.extract::<usize>().unwrap_or(usize::MAX),
             };
-            condition.notify_some(py, most).map(|()| none())
+            Condition::notify_some(&object(py, this), py, most).map(|()| none())
         })
     }
 }
 
 unsafe extern "C" fn notify_all(this: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
     // SAFETY: called by the interpreter as a method of Condition.
-    guarded(move |py| unsafe { receiver::<Condition>(this) }.notify_some(py, usize::MAX).map(|()| none()))
+    guarded(move |py| Condition::notify_some(&unsafe { object(py, this) }, py, usize::MAX).map(|()| none()))
 }
 
 const WAIT: &std::ffi::CStr = c"wait($self, /, timeout=None)\n--\n\nRelease the lock, wait to be notified, at most `timeout` seconds, take the lock again. Whether it was notified.";

@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use pyo3::exceptions::PyRuntimeError;
 use pyo3::ffi::PyObject;
 use pyo3::prelude::*;
+use raddle::error::Misuse;
 use raddle::graph::{Call, Description, Hold, Resource, Site};
-use raddle::sync::RawLock;
+use raddle::sync::{NotHeld, RawLock};
 
-use super::{Sharing, me};
+use super::{Sharing, me, unheld};
 use crate::fastcall::{Method, guarded, install, none, object, receiver, truth};
 use crate::limit::Limit;
 use crate::site::SiteCell;
-use crate::{detach, naming};
+use crate::{detach, error, naming};
 
 /// A lock that one thread holds at a time, and that any thread may release.
 #[pyclass(frozen, weakref, module = "_thread", name = "lock")]
@@ -66,8 +66,21 @@ impl Lock {
     }
 
     #[inline]
-    pub(super) fn release_plain(&self) -> PyResult<()> {
-        self.raw.release().map_err(|_| PyRuntimeError::new_err("release unlocked lock"))
+    pub(super) fn release_plain(&self) -> Result<(), NotHeld> {
+        self.raw.release()
+    }
+
+    #[cold]
+    pub(super) fn not_held(this: Py<Self>) -> PyErr {
+        error::misuse("release unlocked lock", &Misuse::ReleasedUnheld(unheld(&Held(this))))
+    }
+
+    pub(super) fn hold(&self) -> Option<Hold> {
+        self.raw.hold()
+    }
+
+    pub(super) fn taken(&self) -> &SiteCell {
+        &self.taken
     }
 }
 
@@ -92,7 +105,7 @@ pub(super) fn describe(py: Python<'_>, kind: &str, address: usize, made: &SiteCe
         kind: kind.to_owned(),
         name: naming::of(py, made.as_ref(), address, kind),
         made_at: made.as_ref().and_then(Site::place),
-        taken_at: taken.get(py).as_ref().and_then(Site::place),
+        taken_at: taken.get(py).filter(|site| !site.is_thread_target(py)).as_ref().and_then(Site::place),
     }
 }
 
@@ -160,7 +173,10 @@ unsafe extern "C" fn release(this: *mut PyObject, _: *mut PyObject) -> *mut PyOb
     // SAFETY: called by the interpreter as a method of Lock.
     match unsafe { receiver::<Lock>(this) }.raw.release() {
         Ok(()) => none(),
-        Err(_) => guarded(move |_| Err(PyRuntimeError::new_err("release unlocked lock"))),
+        Err(_) => guarded(move |py| {
+            // SAFETY: as above.
+            Err(Lock::not_held(unsafe { object(py, this) }))
+        }),
     }
 }
 

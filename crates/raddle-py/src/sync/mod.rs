@@ -11,6 +11,8 @@ use std::ffi::CStr;
 
 use pyo3::exceptions::PyDeprecationWarning;
 use pyo3::prelude::*;
+use raddle::error::Unheld;
+use raddle::graph::Resource;
 
 use crate::runtime;
 
@@ -25,6 +27,12 @@ type Sharing = raddle::seam::Concurrent;
 #[inline]
 fn me() -> u64 {
     raddle::thread::serial(runtime)
+}
+
+/// What is known of a lock that the calling thread does not hold. Runs code of the interpreter.
+fn unheld(lock: &dyn Resource) -> Box<Unheld> {
+    let (object, last_taken_at) = runtime().object(lock);
+    Box::new(Unheld { object, last_taken_at })
 }
 
 /// Warns, at the caller's line, that a name is not to be used any more.

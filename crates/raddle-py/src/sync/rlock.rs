@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use pyo3::exceptions::PyRuntimeError;
 use pyo3::ffi::PyObject;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
+use raddle::error::Misuse;
 use raddle::graph::{Call, Description, Hold, Resource};
-use raddle::sync::RawRLock;
+use raddle::sync::{NotHeld, RawRLock};
 
 use super::lock::describe;
-use super::{Sharing, me};
+use super::{Sharing, me, unheld};
 use crate::fastcall::{Method, guarded, install, none, object, receiver, truth};
 use crate::limit::Limit;
 use crate::site::SiteCell;
-use crate::{detach, lifecycle};
+use crate::{detach, error, lifecycle};
 
 /// A lock that its holder may take again, and that only its holder releases.
 #[pyclass(frozen, weakref, subclass, module = "_thread", name = "RLock")]
@@ -63,12 +63,25 @@ impl RLock {
         self.raw.is_held_by(me())
     }
 
-    pub(super) fn release_mine(&self) -> PyResult<()> {
-        self.raw.release(me()).map_err(|_| not_held("release"))
+    pub(super) fn release_mine(&self) -> Result<(), NotHeld> {
+        self.raw.release(me())
     }
 
-    pub(super) fn release_all(&self) -> PyResult<usize> {
-        self.raw.release_all(me()).map_err(|_| not_held("release"))
+    pub(super) fn release_all(&self) -> Result<usize, NotHeld> {
+        self.raw.release_all(me())
+    }
+
+    #[cold]
+    pub(super) fn not_held(this: Py<Self>) -> PyErr {
+        error::misuse("cannot release un-acquired lock", &Misuse::ReleasedUnheld(unheld(&Held(this))))
+    }
+
+    pub(super) fn hold(&self) -> Option<Hold> {
+        self.raw.hold()
+    }
+
+    pub(super) fn taken(&self) -> &SiteCell {
+        &self.taken
     }
 
     /// Takes the lock back at the end of a condition's wait: not to be ended by anything.
@@ -79,10 +92,6 @@ impl RLock {
     pub(super) fn reset(&self) {
         self.raw.reset();
     }
-}
-
-fn not_held(what: &str) -> PyErr {
-    PyRuntimeError::new_err(format!("cannot {what} un-acquired lock"))
 }
 
 /// A re-entrant lock as a thing to wait for.
@@ -126,8 +135,9 @@ impl RLock {
     }
 
     /// Releases it for good, however often it was taken; returns what `_acquire_restore` needs.
-    fn _release_save(&self) -> PyResult<(usize, u64)> {
-        Ok((self.release_all()?, lifecycle::ident()))
+    fn _release_save(this: &Bound<'_, Self>) -> PyResult<(usize, u64)> {
+        let depth = this.get().release_all().map_err(|_| RLock::not_held(this.clone().unbind()))?;
+        Ok((depth, lifecycle::ident()))
     }
 
     fn _acquire_restore(this: &Bound<'_, Self>, state: (usize, u64)) -> PyResult<()> {
@@ -180,7 +190,10 @@ unsafe extern "C" fn release(this: *mut PyObject, _: *mut PyObject) -> *mut PyOb
     // SAFETY: called by the interpreter as a method of RLock.
     match unsafe { receiver::<RLock>(this) }.raw.release(me()) {
         Ok(()) => none(),
-        Err(_) => guarded(move |_| Err(not_held("release"))),
+        Err(_) => guarded(move |py| {
+            // SAFETY: as above.
+            Err(RLock::not_held(unsafe { object(py, this) }))
+        }),
     }
 }
 

@@ -8,15 +8,16 @@ use pyo3::exceptions::PyValueError;
 use pyo3::ffi::PyObject;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFloat, PyTuple};
+use raddle::error::Misuse;
 use raddle::graph::{Call, Description, Hold, Resource};
 use raddle::sync::RawSemaphore;
 
 use super::Sharing;
 use super::lock::describe;
-use crate::detach;
 use crate::fastcall::{Method, guarded, install, is_plain, none, object, receiver, truth};
 use crate::limit::{Limit, blocking_and_timeout, one_argument};
 use crate::site::SiteCell;
+use crate::{detach, error, runtime};
 
 /// A number of permits that threads take and give back.
 #[pyclass(frozen, weakref, dict, subclass, module = "threading")]
@@ -63,17 +64,20 @@ impl Semaphore {
         detach::block(py, resource, (Call::Acquire, limit), |blocked| semaphore.raw.acquire(blocked))
     }
 
-    fn give(&self, amount: &Bound<'_, PyAny>) -> PyResult<()> {
+    fn give(this: Py<Self>, amount: &Bound<'_, PyAny>) -> PyResult<()> {
         if amount.lt(1)? {
             return Err(PyValueError::new_err("n must be one or more"));
         }
-        self.give_back(permits(amount)?)
+        Self::give_back(this, permits(amount)?)
     }
 
-    #[inline]
-    fn give_back(&self, amount: u64) -> PyResult<()> {
-        let given = self.raw.release_within(amount, self.bound.load(Ordering::Relaxed));
-        given.map_err(|_| PyValueError::new_err("Semaphore released too many times"))
+    fn give_back(this: Py<Self>, amount: u64) -> PyResult<()> {
+        let bound = this.get().bound.load(Ordering::Relaxed);
+        this.get().raw.release_within(amount, bound).map_err(|_| {
+            let object = Box::new(runtime().object(&Permits(this)).0);
+            let text = "Semaphore released too many times";
+            PyValueError::new_err(error::explained(text, &Misuse::ReleasedTooOften { object, bound }))
+        })
     }
 }
 
@@ -218,8 +222,8 @@ unsafe extern "C" fn release(
         }
         guarded(move |py| {
             match one_argument(py, ("Semaphore.release", "n"), args, n, names)? {
-                Some(amount) => semaphore.give(&amount)?,
-                None => semaphore.give_back(1)?,
+                Some(amount) => Semaphore::give(object(py, this), &amount)?,
+                None => Semaphore::give_back(object(py, this), 1)?,
             }
             Ok(none())
         })

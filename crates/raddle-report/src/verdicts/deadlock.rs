@@ -4,16 +4,19 @@
 //! deadlock there is, would otherwise be written over each other.
 
 use annotate_snippets::Level;
-use raddle::graph::verdict::{Code, ObjectInfo, Place, Wait};
+use raddle::graph::verdict::{Code, ObjectInfo, Outcome, Place, Reason, Wait};
 
-use super::{SHOWN, gotcha, help, so_far, started};
+use super::{SHOWN, gotcha, help, so_far, started, taken_where};
 use crate::page::{Mark, Report, Section};
 use crate::words::{Names, awaited, clean, is_thread, spot, taken_by, thing, threads, waited};
 
-pub(crate) fn report(waits: &[Wait], raised: bool, names: &Names) -> Report {
+/// The call of a thread that waits for an import.
+const IMPORT: &str = "import";
+
+pub(crate) fn report(waits: &[Wait], outcome: Outcome, names: &Names) -> Report {
     let shown = waits.len().min(SHOWN);
     let mut notes: Vec<_> = (shown..waits.len()).map(|at| (Level::NOTE, edge(waits, at, names))).collect();
-    notes.extend([outcome(waits, raised, names), cause(waits), help(next_step(waits))]);
+    notes.extend([what_was_done(waits, outcome, names), cause(waits), help(next_step(waits))]);
     Report {
         level: Level::ERROR,
         code: Code::Deadlock.id(),
@@ -75,15 +78,16 @@ fn marks(wait: &Wait, object: &ObjectInfo, names: &Names) -> Vec<Mark> {
     let who = names.thread(&wait.thread);
     let target = format!("{}{}", target(wait, object, names), so_far(wait));
     let holder = taken_by(object, &wait.thread).filter(|_| !is_thread(object));
-    let Some(taken) = holder.map(|holder| &holder.taken_at) else {
+    let Some(holder) = holder else {
         return vec![Mark::main(&wait.at, format!("{who} waits here for {target}"))];
     };
+    let taken = &holder.taken_at;
     if taken.is_some() && *taken == wait.at {
         let label = format!("{who} took {} here, and waits here for {target}", thing(object));
         return vec![Mark::main(&wait.at, label)];
     }
     let subject = if reads_on(taken, &wait.at) { "... and" } else { &who };
-    let took = took(&who, object, taken.is_some());
+    let took = format!("{who} took {} {}", thing(object), taken_where(holder));
     vec![Mark::context(taken, took), Mark::main(&wait.at, format!("{subject} waits here for {target}"))]
 }
 
@@ -95,30 +99,36 @@ fn reads_on(first: &Option<Place>, second: &Option<Place>) -> bool {
     }
 }
 
-fn took(who: &str, object: &ObjectInfo, known: bool) -> String {
-    let place = if known { "here" } else { "at a place that is not known" };
-    format!("{who} took {} {place}", thing(object))
-}
-
 fn target(wait: &Wait, own: &ObjectInfo, names: &Names) -> String {
     let itself = taken_by(&wait.object, &wait.thread).is_some() && wait.object == *own;
     if itself { format!("the same {}", clean(&wait.object.kind)) } else { names.held(&wait.object) }
 }
 
-fn outcome(waits: &[Wait], raised: bool, names: &Names) -> (Level<'static>, String) {
+fn what_was_done(waits: &[Wait], outcome: Outcome, names: &Names) -> (Level<'static>, String) {
     let last = waits.last().map(|wait| names.thread(&wait.thread)).unwrap_or_default();
-    let text = match raised {
-        true => format!("{last} got a DeadlockError instead of waiting for ever"),
-        false if all(waits, |kind| matches!(kind, "RLock" | "Thread")) => {
-            "nothing was raised, so the program still hangs: raddle was told to only report deadlocks, or a signal \
-             handler of the program might still end this one"
-                .to_owned()
-        }
-        false => "nothing was raised, so the program still hangs: raddle raises only if nobody outside the circle may \
-                  release what it waits for, and a plain Lock taken by acquire() may be released by any thread"
-            .to_owned(),
+    let text = match outcome {
+        Outcome::Raised => format!("{last} got a DeadlockError instead of waiting for ever"),
+        Outcome::Told(reason) => format!("nothing was raised, so the program still hangs: {}", why(reason)),
     };
     (Level::NOTE, text)
+}
+
+fn why(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Policy => "raddle was told to only report deadlocks",
+        Reason::NotOwned => {
+            "raddle raises only if nobody outside the circle may release what it waits for, and a plain Lock taken by \
+             acquire() may be released by any thread"
+        }
+        Reason::Reacquire => {
+            "one of the threads takes a lock back at the end of a condition's wait(), and an error there would leave its \
+             block without the lock"
+        }
+        Reason::Import => {
+            "one of the threads waits inside the import system, which raddle watches but cannot interrupt"
+        }
+        Reason::SignalHandler => "a signal handler of the program might still make the main thread leave its wait",
+    }
 }
 
 fn cause(waits: &[Wait]) -> (Level<'static>, String) {
@@ -130,6 +140,9 @@ fn cause(waits: &[Wait]) -> (Level<'static>, String) {
 }
 
 fn next_step(waits: &[Wait]) -> &'static str {
+    if waits.iter().any(|wait| wait.call == IMPORT) {
+        return "do not wait for other threads in the body of a module: do it in a function, to be called after the import";
+    }
     let joins = waits.iter().filter(|wait| is_thread(&wait.object)).count();
     match (waits.len(), joins) {
         (1, 0) => "use an RLock, or do not call code that takes the lock while you hold it",

@@ -3,7 +3,7 @@
 use annotate_snippets::Level;
 use raddle::graph::verdict::{Code, Holder, Wait};
 
-use super::{ending, gotcha, help, so_far, started};
+use super::{ending, gotcha, help, so_far, started, taken_where};
 use crate::page::{Mark, Report, Section};
 use crate::words::{Names, thing};
 
@@ -34,8 +34,7 @@ fn waiting(wait: &Wait, names: &Names) -> Section {
 fn taken(wait: &Wait, holder: &Holder, names: &Names) -> Section {
     let who = names.thread(&holder.thread);
     let end = holder.ended.as_ref().map(|ended| format!(" ({})", ending(ended))).unwrap_or_default();
-    let place = if holder.taken_at.is_some() { "here" } else { "at a place that is not known" };
-    let label = format!("{who} took {} {place}", thing(&wait.object));
+    let label = format!("{who} took {} {}", thing(&wait.object), taken_where(holder));
     Section {
         title: format!("{who} ended without giving it back{end}"),
         marks: vec![Mark::main(&holder.taken_at, label)],

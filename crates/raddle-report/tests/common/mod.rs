@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use raddle::graph::verdict::{Cycle, Ending, Holder, ObjectInfo, Place, ThreadInfo, ThreadKind, Verdict, Wait};
+use raddle::graph::verdict::{
+    Cycle, Ending, Holder, ObjectInfo, Outcome, Place, ThreadInfo, ThreadKind, Verdict, Wait,
+};
 
 pub fn fixture(file: &str) -> String {
     format!("{}/tests/fixtures/{file}", env!("CARGO_MANIFEST_DIR"))
@@ -59,7 +61,7 @@ pub fn worker() -> ThreadInfo {
 pub fn crossed(a: &ThreadInfo, b: &ThreadInfo, took: Option<Place>, waits: Option<Place>) -> Verdict {
     let first = object("Lock", "Account.lock#1", Some((a, took.clone())));
     let second = object("Lock", "Account.lock#2", Some((b, took)));
-    deadlock(vec![wait(a, second, waits.clone()), wait(b, first, waits)], true)
+    deadlock(vec![wait(a, second, waits.clone()), wait(b, first, waits)], Outcome::Raised)
 }
 
 pub fn transfer() -> Verdict {
@@ -67,8 +69,8 @@ pub fn transfer() -> Verdict {
     crossed(&savings(), &checking(), took, waits)
 }
 
-pub fn deadlock(waits: Vec<Wait>, raised: bool) -> Verdict {
-    Verdict::Deadlock { cycle: Cycle { waits }, raised }
+pub fn deadlock(waits: Vec<Wait>, outcome: Outcome) -> Verdict {
+    Verdict::Deadlock { cycle: Cycle { waits }, outcome }
 }
 
 /// A lock that the worker took before it died.

@@ -6,12 +6,14 @@
 //! |---|---|---|
 //! | a cycle of owned, untimed waits | the thread that closed it gets [`Halt::Deadlock`] | |
 //! | any other cycle of untimed waits | | after the grace: told |
+//! | none of these, and the thread is importing | | looked at again, in longer and longer steps |
 //! | the holder has ended, a strict hold | [`Halt::Abandoned`] | |
 //! | the holder has ended, another hold | | after one second: told |
 //! | every thread sleeps without a limit | | after the grace: told |
 //!
 //! There is no watcher: the thread that found something sleeps with a deadline of its own and looks again. A thread that
-//! ends wakes one of those that its end concerns, to make it look.
+//! ends wakes one of those that its end concerns, to make it look. Imports are waited for in the interpreter's own way, so
+//! nobody looks when such a wait begins; the thread that is waited for has to look by itself, if it sleeps while it imports.
 //!
 //! A wait with a time limit ends by itself, so it neither looks nor is told of.
 
@@ -19,7 +21,7 @@ use std::fmt::{self, Display};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::verdict::Verdict;
+use super::verdict::{Outcome, Verdict};
 use super::walk::{End, Step, same};
 use super::{Record, Resource, Site};
 use crate::runtime::{Deadlocks, Runtime, Stall};
@@ -29,6 +31,10 @@ use crate::wait::{Sleep, Waiter};
 
 /// How long a wait for the lock of an ended thread stands before it is told.
 const OWNER_DEAD_GRACE: Duration = Duration::from_secs(1);
+
+/// How soon a thread that sleeps while it imports looks for threads that wait for the import; later, it does so whenever
+/// its wait has become longer by a sixteenth.
+const IMPORT_LOOK: Duration = Duration::from_millis(50);
 
 /// How often a stall is looked at again that something unknown might end.
 const LOOKS: u32 = 5;
@@ -71,6 +77,8 @@ pub enum Call {
     Wait,
     /// Waiting for the end of a thread.
     Join,
+    /// Waiting for a module that another thread imports: not a call of the runtime's, but the host's own.
+    Import,
     /// The runtime's own wait for the program's threads, after its main function is done.
     Exit,
 }
@@ -81,6 +89,7 @@ impl Display for Call {
             Call::Acquire => "acquire",
             Call::Reacquire | Call::Wait => "wait",
             Call::Join | Call::Exit => "join",
+            Call::Import => "import",
         })
     }
 }
@@ -96,13 +105,16 @@ pub struct Blocked<'a> {
     site: Option<Arc<dyn Site>>,
     /// What the last look found, and when to look again.
     pending: Option<(Finding, Time)>,
-    asleep: bool,
+    /// Since when the record is published.
+    asleep_since: Option<Time>,
 }
 
 #[derive(Debug)]
 enum Finding {
     Cycle(Vec<Step>),
     OwnerDead(Step),
+    /// Nothing yet: a wait of the host's for something that this thread holds may come about.
+    Importing,
     /// The epochs of all waits, and how often that has been looked at.
     Stalled(Vec<u64>, u32),
 }
@@ -116,29 +128,29 @@ impl<'a> Blocked<'a> {
         resource: Arc<dyn Resource>,
         site: Option<Arc<dyn Site>>,
     ) -> Self {
-        Blocked { runtime, me, sleeper, deadline, call, resource, site, pending: None, asleep: false }
+        Blocked { runtime, me, sleeper, deadline, call, resource, site, pending: None, asleep_since: None }
     }
 
     fn publish(&mut self, waiter: &Arc<Waiter>) {
-        let timed = self.deadline.is_some();
+        let (timed, now) = (self.deadline.is_some(), Time::now());
         let record = Record {
             epoch: self.runtime.next_epoch(),
             resource: Arc::clone(&self.resource),
             waiter: Arc::clone(waiter),
             call: self.call,
             site: self.site.clone(),
-            since: Time::now(),
+            since: now,
             timed,
         };
         *self.me.wait.lock() = Some(record);
-        self.asleep = true;
+        self.asleep_since = Some(now);
         if !timed {
             self.runtime.fell_asleep();
         }
     }
 
     fn withdraw(&mut self) {
-        if std::mem::take(&mut self.asleep) {
+        if self.asleep_since.take().is_some() {
             // Dropped outside the mutex: it may be the last owner of something of the host's.
             let record = self.me.wait.lock().take();
             if self.deadline.is_none() {
@@ -155,15 +167,15 @@ impl<'a> Blocked<'a> {
         }
         match self.pending.take() {
             Some((finding, due)) if due > Time::now() => self.pending = Some((finding, due)),
-            Some((finding, _)) => self.pending = self.tell_if_it_stands(finding),
-            None => self.pending = self.find()?,
+            Some((Finding::Importing, _)) | None => self.pending = self.find()?,
+            Some((finding, _)) => self.pending = self.tell_if_it_stands(finding)?,
         }
         Ok(self.pending.as_ref().map(|(_, due)| *due))
     }
 
     fn find(&mut self) -> Result<Option<(Finding, Time)>, Halt> {
         let grace = self.runtime.policy().grace;
-        let (steps, end) = self.runtime.walk_from(self.me);
+        let (steps, end) = self.runtime.walk_far_from(self.me);
         let found = match end {
             End::Cycle if steps.iter().any(|step| step.record.timed) => None,
             End::Cycle => {
@@ -178,20 +190,24 @@ impl<'a> Blocked<'a> {
         };
         let found =
             found.or_else(|| self.runtime.all_asleep().map(|(epochs, grace)| (Finding::Stalled(epochs, 0), grace)));
+        let found = found.or_else(|| self.importing());
         Ok(found.map(|(finding, after)| (finding, Time::now().after(after))))
+    }
+
+    /// Nothing stands now, but this thread is importing: others may come to wait for it without a look at the graph.
+    fn importing(&self) -> Option<(Finding, Duration)> {
+        let so_far = self.asleep_since.map_or(Duration::ZERO, Time::elapsed);
+        self.runtime.holds_foreign(self.me).then_some((Finding::Importing, IMPORT_LOOK.max(so_far / 16)))
     }
 
     /// Ends this wait with an error if the cycle is one that nothing can dissolve.
     fn break_cycle(&mut self, steps: &[Step]) -> Result<(), Halt> {
         let runtime = self.runtime;
-        let firm = |step: &Step| step.hold.owned && step.record.call == Call::Acquire || step.record.call == Call::Join;
-        match runtime.policy().deadlocks {
-            Deadlocks::Raise if steps.iter().all(firm) && !runtime.may_be_left(steps) => {}
-            Deadlocks::RaiseAny => {}
-            _ => return Ok(()),
+        if runtime.reason_to_tell_only(steps).is_some() {
+            return Ok(());
         }
         // Described first: that may run code of the host, and no mutex may be held then.
-        let verdict = runtime.describe_cycle(steps, true);
+        let verdict = runtime.describe_cycle(steps, Outcome::Raised);
         let turn = runtime.take_turn();
         let (again, end) = runtime.walk_from(self.me);
         let stands = matches!(end, End::Cycle) && same(steps, &again);
@@ -219,13 +235,20 @@ impl<'a> Blocked<'a> {
 
     /// Tells of what was found before, if it is still so; returns what to look at again, and when.
     #[cold]
-    fn tell_if_it_stands(&mut self, finding: Finding) -> Option<(Finding, Time)> {
+    fn tell_if_it_stands(&mut self, finding: Finding) -> Result<Option<(Finding, Time)>, Halt> {
         let runtime = self.runtime;
         let verdict = match finding {
+            Finding::Importing => return self.find(),
             Finding::Cycle(steps) => {
-                let (again, end) = runtime.walk_from(self.me);
-                (matches!(end, End::Cycle) && same(&steps, &again) && runtime.tell_once(&steps))
-                    .then(|| runtime.describe_cycle(&steps, false))
+                let (again, end) = runtime.walk_far_from(self.me);
+                let reason = runtime.reason_to_tell_only(&steps);
+                match reason.filter(|_| matches!(end, End::Cycle) && same(&steps, &again)) {
+                    Some(reason) => {
+                        runtime.tell_once(&steps).then(|| runtime.describe_cycle(&steps, Outcome::Told(reason)))
+                    }
+                    // Another one, or none, or by now one to raise for.
+                    None => return self.find(),
+                }
             }
             Finding::OwnerDead(step) => {
                 let (again, end) = runtime.walk_from(self.me);
@@ -238,7 +261,7 @@ impl<'a> Blocked<'a> {
                 // A thread that has just ended is still counted by the system for a while.
                 Stall::Unsure if looks < LOOKS => {
                     let later = Time::now().after(runtime.policy().grace * 2u32.pow(looks));
-                    return Some((Finding::Stalled(epochs, looks + 1), later));
+                    return Ok(Some((Finding::Stalled(epochs, looks + 1), later)));
                 }
                 Stall::Unsure => None,
             },
@@ -246,7 +269,7 @@ impl<'a> Blocked<'a> {
         if let Some(verdict) = verdict {
             runtime.tell(&verdict);
         }
-        None
+        Ok(None)
     }
 }
 
@@ -256,7 +279,7 @@ impl Sleep for Blocked<'_> {
     fn sleep(&mut self, waiter: &Arc<Waiter>) -> Result<(), Halt> {
         // Found before a race for the thing that was lost: things may be different now.
         self.pending = None;
-        if !self.asleep {
+        if self.asleep_since.is_none() {
             self.publish(waiter);
         }
         while !waiter.is_notified() {

@@ -15,7 +15,7 @@ pub mod verdict;
 mod walk;
 
 pub use blocked::{Blocked, Call, Halt, Interrupt, Sleeper};
-pub use resource::{Description, Hold, Resource, Site};
+pub use resource::{Description, ForeignWait, Hold, Resource, Site};
 pub(crate) use walk::{End, Found, Step, Walk, walk};
 
 use std::sync::Arc;

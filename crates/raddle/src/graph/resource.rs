@@ -1,6 +1,7 @@
 //! What the graph asks of the things that threads wait for.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use super::verdict::Place;
 
@@ -12,6 +13,17 @@ pub trait Resource: Send + Sync + Debug {
 
     /// What a person should read about it. Called only for a report, by a thread that may run code of the host.
     fn describe(&self) -> Description;
+}
+
+/// A thread's wait for something that the host keeps the books of, such as an import.
+#[derive(Debug)]
+pub struct ForeignWait {
+    /// Tells one wait from another for as long as the holder of the thing sleeps.
+    pub key: u64,
+    /// What it waits for.
+    pub resource: Arc<dyn Resource>,
+    /// Where.
+    pub site: Option<Arc<dyn Site>>,
 }
 
 /// A thread's hold on an object.

@@ -140,6 +140,30 @@ pub enum Cause {
     Asleep,
 }
 
+/// What was done about a deadlock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The last thread of the cycle got an error instead of waiting on.
+    Raised,
+    /// It was told, and the program waits on.
+    Told(Reason),
+}
+
+/// Why a deadlock was only told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Nothing but telling was asked for.
+    Policy,
+    /// A thread outside the cycle may end one of the holds: that of a lock that any thread may release.
+    NotOwned,
+    /// One of the waits takes a lock back at the end of a condition's wait, and must not be left without it.
+    Reacquire,
+    /// One of the waits is for an import, in the host's own way of waiting, which the runtime cannot end.
+    Import,
+    /// A signal handler may make the main thread leave its wait.
+    SignalHandler,
+}
+
 /// A finding, with everyone and everything involved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -147,8 +171,8 @@ pub enum Verdict {
     Deadlock {
         /// Who waits for whom.
         cycle: Cycle,
-        /// Whether the last thread of the cycle got an error instead of waiting on.
-        raised: bool,
+        /// What was done about it.
+        outcome: Outcome,
     },
     /// `RD002`.
     Stalled {

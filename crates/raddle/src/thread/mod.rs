@@ -27,9 +27,10 @@ use std::fmt;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
+use crate::error::Life;
 use crate::graph::verdict::{Ending, ThreadInfo, ThreadKind};
 use crate::graph::{Record, Site};
-use crate::seam::{Mutex, Parker, thread as system};
+use crate::seam::{Mutex, Parker, Time, thread as system};
 use crate::wait::Queue;
 
 pub use system::limits;
@@ -66,6 +67,9 @@ pub struct Thread {
     native_id: AtomicU32,
     name: RwLock<Arc<str>>,
     origin: Option<Origin>,
+    /// When it became known: as it was started, or met.
+    since: Time,
+    ended_at: OnceLock<Time>,
     error: OnceLock<String>,
     parker: Arc<Parker>,
     /// What it sleeps for. Written by the thread itself, cloned by anybody.
@@ -88,6 +92,8 @@ impl Thread {
             native_id: AtomicU32::new(0),
             name: RwLock::new(name.into()),
             origin,
+            since: Time::now(),
+            ended_at: OnceLock::new(),
             error: OnceLock::new(),
             parker: Arc::default(),
             wait: Mutex::default(),
@@ -141,6 +147,9 @@ impl Thread {
     }
 
     pub(crate) fn set_state(&self, state: State) {
+        if state == State::Ended {
+            let _ = self.ended_at.set(Time::now());
+        }
         self.state.store(state as u8, Ordering::Release);
     }
 
@@ -162,6 +171,12 @@ impl Thread {
     /// How it ended, or would if it ended now.
     pub fn ending(&self) -> Ending {
         self.error.get().map_or(Ending::Finished, |error| Ending::Failed(error.clone()))
+    }
+
+    /// What has become of it so far. May run code of the host.
+    pub fn life(&self) -> Life {
+        let ended = self.ended_at.get().map(|at| (at.elapsed(), self.ending()));
+        Life { thread: self.info(), since: self.since.elapsed(), ended }
     }
 
     /// The bed it sleeps in.
