@@ -20,6 +20,7 @@ pub mod error;
 #[cfg(not(loom))]
 mod facade;
 pub mod graph;
+pub mod observe;
 pub mod runtime;
 pub mod seam;
 pub mod sync;
