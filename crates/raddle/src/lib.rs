@@ -27,10 +27,13 @@ pub mod sync;
 pub mod thread;
 mod wait;
 
-pub use error::{JoinError, LockError};
+pub use error::{BarrierError, JoinError, LockError};
 #[cfg(not(loom))]
 pub use facade::{on_verdict, runtime};
 #[cfg(not(loom))]
-pub use sync::{Condvar, Mutex, MutexGuard};
+pub use sync::{
+    Barrier, BarrierWaitResult, Condvar, Event, Mutex, MutexGuard, ReentrantMutex, ReentrantMutexGuard, Semaphore,
+    SemaphorePermit,
+};
 #[cfg(not(loom))]
 pub use thread::{JoinHandle, spawn};

@@ -57,7 +57,8 @@ impl Runtime {
 
     /// `RD003`: the thread died; `at` is where its error was raised.
     pub fn died(&self, thread: &Arc<Thread>, error: String, at: Option<Place>) -> Verdict {
-        let waits_for_it = |record: &Record| record.resource.holder().is_some_and(|hold| hold.serial == thread.serial());
+        let waits_for_it =
+            |record: &Record| record.resource.holder().is_some_and(|hold| hold.serial == thread.serial());
         let joiner = |other: Arc<Thread>| {
             let record = other.record().filter(|record| record.call == Call::Join && waits_for_it(record))?;
             Some(self.describe(other.info(), &record))
