@@ -56,13 +56,13 @@ impl Barrier {
     /// A barrier for `parties` threads (0 counts as 1), called after the place where it is made.
     #[track_caller]
     pub fn new(parties: usize) -> Self {
-        Barrier { meeting: Named::new(RawBarrier::default()), parties }
+        Barrier { meeting: Named::unnamed(RawBarrier::default()), parties }
     }
 
     /// A barrier for `parties` threads (0 counts as 1) that reports call `name`.
     #[track_caller]
     pub fn named(name: &str, parties: usize) -> Self {
-        Barrier { meeting: Named::named(name, RawBarrier::default()), parties }
+        Barrier { meeting: Named::called(name, RawBarrier::default()), parties }
     }
 
     /// Waits until all parties are here.

@@ -50,13 +50,13 @@ impl Condvar {
     /// A condition that nobody waits for, called after the place where it is made.
     #[track_caller]
     pub fn new() -> Self {
-        Condvar { condition: Named::new(RawCondition::default()) }
+        Condvar { condition: Named::unnamed(RawCondition::default()) }
     }
 
     /// A condition that nobody waits for and that reports call `name`.
     #[track_caller]
     pub fn named(name: &str) -> Self {
-        Condvar { condition: Named::named(name, RawCondition::default()) }
+        Condvar { condition: Named::called(name, RawCondition::default()) }
     }
 
     /// Releases the mutex, waits to be notified, takes the mutex again.

@@ -39,13 +39,13 @@ impl Event {
     /// A flag that is down, called after the place where it is made.
     #[track_caller]
     pub fn new() -> Self {
-        Event { flag: Named::new(RawEvent::default()) }
+        Event { flag: Named::unnamed(RawEvent::default()) }
     }
 
     /// A flag that is down and that reports call `name`.
     #[track_caller]
     pub fn named(name: &str) -> Self {
-        Event { flag: Named::named(name, RawEvent::default()) }
+        Event { flag: Named::called(name, RawEvent::default()) }
     }
 
     /// Raises the flag: all who wait return, and nobody waits until it is lowered.

@@ -62,13 +62,13 @@ impl<T> Mutex<T> {
     /// A mutex called after the place where it is made.
     #[track_caller]
     pub fn new(value: T) -> Self {
-        Mutex { lock: Named::new(RawLock::new()), value: UnsafeCell::new(value) }
+        Mutex { lock: Named::unnamed(RawLock::new()), value: UnsafeCell::new(value) }
     }
 
     /// A mutex that reports call `name`.
     #[track_caller]
     pub fn named(name: &str, value: T) -> Self {
-        Mutex { lock: Named::named(name, RawLock::new()), value: UnsafeCell::new(value) }
+        Mutex { lock: Named::called(name, RawLock::new()), value: UnsafeCell::new(value) }
     }
 }
 

@@ -33,14 +33,14 @@ pub(super) struct Named<R> {
 impl<R: Raw + 'static> Named<R> {
     /// Called after the place where it is made.
     #[track_caller]
-    pub(super) fn new(raw: R) -> Arc<Self> {
+    pub(super) fn unnamed(raw: R) -> Arc<Self> {
         let made = Location::caller();
         Self::made(raw, format!("{}:{}", made.file(), made.line()), made)
     }
 
     /// Called `name`.
     #[track_caller]
-    pub(super) fn named(name: &str, raw: R) -> Arc<Self> {
+    pub(super) fn called(name: &str, raw: R) -> Arc<Self> {
         Self::made(raw, name.to_owned(), Location::caller())
     }
 

@@ -61,13 +61,13 @@ impl<T> ReentrantMutex<T> {
     /// A mutex called after the place where it is made.
     #[track_caller]
     pub fn new(value: T) -> Self {
-        ReentrantMutex { lock: Named::new(RawRLock::new()), value }
+        ReentrantMutex { lock: Named::unnamed(RawRLock::new()), value }
     }
 
     /// A mutex that reports call `name`.
     #[track_caller]
     pub fn named(name: &str, value: T) -> Self {
-        ReentrantMutex { lock: Named::named(name, RawRLock::new()), value }
+        ReentrantMutex { lock: Named::called(name, RawRLock::new()), value }
     }
 }
 

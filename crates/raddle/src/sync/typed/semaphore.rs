@@ -46,13 +46,13 @@ impl Semaphore {
     /// A semaphore called after the place where it is made.
     #[track_caller]
     pub fn new(permits: u64) -> Self {
-        Semaphore { permits: Named::new(RawSemaphore::new(permits)) }
+        Semaphore { permits: Named::unnamed(RawSemaphore::new(permits)) }
     }
 
     /// A semaphore that reports call `name`.
     #[track_caller]
     pub fn named(name: &str, permits: u64) -> Self {
-        Semaphore { permits: Named::named(name, RawSemaphore::new(permits)) }
+        Semaphore { permits: Named::called(name, RawSemaphore::new(permits)) }
     }
 
     /// Takes a permit, waiting for one if need be.
