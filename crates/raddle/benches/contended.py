@@ -59,4 +59,10 @@ def contended(what, threads, seconds):
 if sys.argv[1] == "interpreter":
     print(interpreter())
 else:
-    print(*contended({"Lock": threading.Lock, "Semaphore": lambda: threading.Semaphore(4)}[sys.argv[1]](), int(sys.argv[2]), float(sys.argv[3])))
+    print(
+        *contended(
+            {"Lock": threading.Lock, "Semaphore": lambda: threading.Semaphore(4)}[sys.argv[1]](),
+            int(sys.argv[2]),
+            float(sys.argv[3]),
+        )
+    )
