@@ -1,7 +1,8 @@
 """The standard library's side of contended.rs: CALL interpreter | CALL Lock THREADS SECONDS | CALL Semaphore THREADS SECONDS.
 
 The program of a contended row: long-lived threads take and give back one object; one hold in a hundred lets the others
-run inside it. Prints nanoseconds per hold and the smallest share of a thread by the largest. `interpreter` prints what
+run inside it. Prints nanoseconds per hold, how many of the holds had to wait, and the smallest share of a thread by
+the largest. `interpreter` prints what
 the loop of the row costs on its own, with calls of C functions that do nothing in place of the object's.
 """
 
@@ -28,21 +29,22 @@ def interpreter(holds=1_000_000):
 
 
 def contended(what, threads, seconds):
-    """Nanoseconds per hold, and the fairness."""
-    gate, stop, counts = threading.Barrier(threads + 1), threading.Event(), [0] * threads
+    """What is printed of a row."""
+    gate, stop, counts, blocked = threading.Barrier(threads + 1), threading.Event(), [0] * threads, [0] * threads
 
     def work(k):
-        acquire, release, n = what.acquire, what.release, 0
+        acquire, release, n, b = what.acquire, what.release, 0, 0
         gate.wait()
         while not stop.is_set():
             for i in range(100):
                 if not acquire(False):
+                    b += 1
                     acquire()
                 if i == 50:
                     time.sleep(0)
                 release()
             n += 100
-        counts[k] = n
+        counts[k], blocked[k] = n, b
 
     workers = [threading.Thread(target=work, args=(k,)) for k in range(threads)]
     for worker in workers:
@@ -53,7 +55,8 @@ def contended(what, threads, seconds):
     stop.set()
     for worker in workers:
         worker.join()
-    return (time.perf_counter() - begin) / sum(counts) * 1e9, min(counts) / max(counts)
+    cost = (time.perf_counter() - begin) / sum(counts) * 1e9
+    return cost, sum(blocked) / sum(counts), min(counts) / max(counts)
 
 
 if sys.argv[1] == "interpreter":
