@@ -9,8 +9,10 @@
 //! - The interpreter is a GIL with CPython's protocol (a waiter asks for it after 5 ms, whoever gives it up on request waits
 //!   until another has it; let go around every sleep and every blocking wait) and, for each hold, as much work as the
 //!   row's loop costs on a real interpreter with functions that do nothing in the lock's place (`contended.py interpreter`).
-//! - The prototype ("bare") is a counter and a futex: it has no owner, no name, no place where it was taken, no record of
-//!   who waits, no fairness but the kernel's, no way to be interrupted. Nothing with raddle's contract can be faster.
+//! - The prototype ("bare") is a counter and a line of sleepers, protected by the GIL itself: no atomic, no owner, no name,
+//!   no place where it was taken, no record of who waits, no time limit, no way to be interrupted. It wakes one sleeper at
+//!   a time and lets nobody starve, for its own sake: a counter and a futex, which do neither, are slower (each give is a
+//!   system call while anybody sleeps) and never let some threads in at all.
 //!
 //! Beside it stand the engine's own lock with all of that under the same interpreter ("engine": what raddle's contract
 //! costs), and for Lock the standard library's ("theirs": a semaphore that is taken before the GIL): if that one is far
@@ -21,8 +23,8 @@
 //! A prototype whose threads do not share (below 0.1, the least by the most) is no floor for a lock that has to: a thread
 //! that keeps the lock pays for no hand-over. Such a row says `unfair`.
 //!
-//! `PYTHON` chooses the interpreter (an optimised build: `/usr/bin/python3`), `SECONDS` the length of a run, `ROUNDS` how
-//! many. Figures of a machine that does other work are worth little.
+//! `PYTHON` chooses the interpreter, which should be an optimised build; `SECONDS` is the length of a run, `ROUNDS` how
+//! many. For Linux; figures of a machine that does other work are worth little.
 
 use std::cell::UnsafeCell;
 use std::collections::VecDeque;
@@ -416,7 +418,7 @@ fn sleep_zero() {
 }
 
 fn python(arguments: &[&str]) -> Vec<f64> {
-    let python = std::env::var("PYTHON").unwrap_or_else(|_| "/usr/bin/python3".to_owned());
+    let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/contended.py");
     let output = Command::new(&python).arg(script).args(arguments).output().expect("PYTHON can be run");
     let text = String::from_utf8(output.stdout).expect("text");

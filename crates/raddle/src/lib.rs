@@ -14,8 +14,8 @@
 //!
 //! Calls go down: `sync` and `thread` decide and wait, `wait` is the one way to wait, `seam` is the only room that parks
 //! a thread or reads a clock. Facts come up: `graph` finds out who waits for whom and says so as data, a
-//! [`Verdict`](graph::verdict::Verdict), to whoever asked with [`on_verdict`]; `observe` says what each thread is doing now.
-//! Nothing in here prints.
+//! [`Verdict`](graph::verdict::Verdict), to whoever asked with [`on_verdict`]; `observe` says what each thread is doing
+//! now. Nothing in here prints.
 
 pub mod error;
 #[cfg(not(loom))]
