@@ -98,6 +98,27 @@ def test_time_over_breaks_it(api):
     assert barrier.broken is False
 
 
+def test_time_over_while_the_last_one_acts(api):
+    """All have come: who waits for the action to end has met the others, whatever its limit."""
+    acting, go_on = api.Event(), api.Event()
+
+    def action():
+        acting.set()
+        go_on.wait(20)
+
+    barrier = api.Barrier(2, action)
+    threads, results = gather(api, barrier, 1, timeout=0.05)
+    at_barrier(barrier, 1)
+    last = blocked_by(api, lambda: results.append(barrier.wait()))
+    assert acting.wait(20)
+    threads[0].join(0.2)
+    assert threads[0].is_alive()
+    go_on.set()
+    ended([*threads, last])
+    assert sorted(results) == [0, 1]
+    assert not barrier.broken
+
+
 def test_own_time_limit(api):
     """The constructor's timeout counts where wait() gives none."""
     barrier = api.Barrier(2, timeout=0.001)

@@ -51,6 +51,28 @@ impl Display for LockError {
 
 impl Error for LockError {}
 
+/// Why threads did not meet at a barrier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BarrierError {
+    /// Another thread broke the barrier (by an abort, a reset, a time limit of its own), before or during the wait.
+    Broken,
+    /// The time limit of this wait passed; that broke the barrier for the others.
+    TimedOut,
+}
+
+impl Display for BarrierError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            BarrierError::Broken => "the barrier is broken; reset() makes it whole again",
+            BarrierError::TimedOut => {
+                "timed out before all parties came; the barrier is broken now, reset() makes it whole"
+            }
+        })
+    }
+}
+
+impl Error for BarrierError {}
+
 /// Why a join did not give a value.
 #[derive(Debug)]
 pub enum JoinError {

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use crate::graph::verdict::Verdict;
-use crate::graph::{Blocked, Call, Halt, Interrupt, Resource, Sleeper};
+use crate::graph::{Blocked, Call, Interrupt, Resource, Sleeper};
 use crate::runtime::{Host, Runtime};
 use crate::seam::{Parker, Time, Woken};
 use crate::thread::{Thread, current};
@@ -67,12 +67,12 @@ impl Sleeper for Plain {
 }
 
 /// Runs a blocking call of a raw form on the default runtime, for the calling thread.
-pub(crate) fn block(
+pub(crate) fn block<T, E>(
     resource: Arc<dyn Resource>,
     (call, limit): (Call, Option<Duration>),
     site: &'static Location<'static>,
-    wait: impl FnOnce(&mut Blocked<'_>) -> Result<(), Halt>,
-) -> Result<(), Halt> {
+    wait: impl FnOnce(&mut Blocked<'_>) -> Result<T, E>,
+) -> Result<T, E> {
     let me = current(runtime());
     let deadline = limit.map(|limit| Time::now().after(limit));
     let mut sleeper = Plain;

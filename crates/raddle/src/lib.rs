@@ -14,12 +14,14 @@
 //!
 //! Calls go down: `sync` and `thread` decide and wait, `wait` is the one way to wait, `seam` is the only room that parks
 //! a thread or reads a clock. Facts come up: `graph` finds out who waits for whom and says so as data, a
-//! [`Verdict`](graph::verdict::Verdict), to whoever asked with [`on_verdict`]. Nothing in here prints.
+//! [`Verdict`](graph::verdict::Verdict), to whoever asked with [`on_verdict`]; `observe` says what each thread is doing
+//! now. Nothing in here prints.
 
 pub mod error;
 #[cfg(not(loom))]
 mod facade;
 pub mod graph;
+pub mod observe;
 pub mod runtime;
 pub mod seam;
 pub mod sync;
@@ -27,10 +29,13 @@ pub mod thread;
 pub mod timer;
 mod wait;
 
-pub use error::{JoinError, LockError};
+pub use error::{BarrierError, JoinError, LockError};
 #[cfg(not(loom))]
 pub use facade::{on_verdict, runtime};
 #[cfg(not(loom))]
-pub use sync::{Condvar, Mutex, MutexGuard};
+pub use sync::{
+    Barrier, BarrierWaitResult, Condvar, Event, Mutex, MutexGuard, ReentrantMutex, ReentrantMutexGuard, Semaphore,
+    SemaphorePermit,
+};
 #[cfg(not(loom))]
 pub use thread::{JoinHandle, spawn};

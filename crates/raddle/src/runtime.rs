@@ -11,9 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
 use std::time::Duration;
 
-use crate::graph::verdict::{
-    Cause, Cycle, Ending, Holder, ObjectInfo, Outcome, Place, Reason, ThreadInfo, ThreadKind, Verdict, Wait,
-};
+use crate::graph::verdict::{Cause, Reason, ThreadKind, Verdict};
 use crate::graph::{Call, Description, End, ForeignWait, Found, Hold, Record, Resource, Step, Walk, walk};
 use crate::seam::{Guard, Mutex, Time};
 use crate::thread::{Carriers, Origin, Registry, State, Thread};
@@ -210,8 +208,7 @@ impl Runtime {
         let stalled = self.asleep.load(Ordering::SeqCst) >= self.threads.load(Ordering::SeqCst);
         let mut nudged = false;
         for thread in self.threads() {
-            let record = thread.wait.lock().clone();
-            let Some(record) = record else { continue };
+            let Some(record) = thread.record() else { continue };
             let concerned = record.resource.holder().is_some_and(|hold| hold.serial == ended);
             if concerned || (stalled && !nudged && record.is_asleep()) {
                 nudged = true;
@@ -228,6 +225,11 @@ impl Runtime {
     /// The thread of this number, if it has not ended.
     pub fn thread(&self, serial: u64) -> Option<Arc<Thread>> {
         self.registry.lock().get(serial).cloned()
+    }
+
+    /// The thread of this number, if it has ended not too long ago.
+    pub(crate) fn remembered(&self, serial: u64) -> Option<Arc<Thread>> {
+        self.registry.lock().remembered(serial).cloned()
     }
 
     pub(crate) fn host_adopts(&self, thread: &Thread) {
@@ -292,16 +294,14 @@ impl Runtime {
     // ---- looking ----
 
     fn find(&self, serial: u64) -> Found {
-        let thread = self.registry.lock().get(serial).cloned();
-        match thread {
+        match self.thread(serial) {
             None => Found::Ended,
-            Some(thread) => thread.wait.lock().clone().map_or(Found::Running, Found::Waiting),
+            Some(thread) => thread.record().map_or(Found::Running, Found::Waiting),
         }
     }
 
     pub(crate) fn walk_from(&self, me: &Thread) -> Walk {
-        let record = me.wait.lock().clone();
-        match record {
+        match me.record() {
             Some(record) => walk(me.serial(), record, |serial| self.find(serial)),
             None => Walk::default(),
         }
@@ -387,7 +387,7 @@ impl Runtime {
     /// The records of all threads, if every thread sleeps without a time limit.
     fn sleepers(&self) -> Option<Vec<(Arc<Thread>, Record)>> {
         let record_of = |thread: Arc<Thread>| {
-            let record = thread.wait.lock().clone().filter(Record::is_asleep)?;
+            let record = thread.record().filter(Record::is_asleep)?;
             Some((thread, record))
         };
         self.threads().into_iter().map(record_of).collect()
@@ -412,52 +412,6 @@ impl Runtime {
         self.host.told(verdict);
     }
 
-    fn info_of(&self, serial: u64) -> ThreadInfo {
-        let registry = self.registry.lock();
-        let thread = registry.get(serial).or_else(|| registry.remembered(serial)).cloned();
-        drop(registry);
-        thread.map_or_else(|| unknown(serial), |thread| thread.info())
-    }
-
-    fn holder_of(&self, resource: &dyn Resource, taken_at: Option<Place>) -> Option<Holder> {
-        let hold = resource.holder()?;
-        let registry = self.registry.lock();
-        let ended = registry.get(hold.serial).is_none();
-        let remembered = registry.remembered(hold.serial).cloned();
-        drop(registry);
-        let ending = remembered.map_or(Ending::Finished, |thread| thread.ending());
-        Some(Holder { thread: self.info_of(hold.serial), taken_at, ended: ended.then_some(ending) })
-    }
-
-    /// What a reader should know of an object, and where it was last taken, by its holder or by the last one it had.
-    pub fn object(&self, resource: &dyn Resource) -> (ObjectInfo, Option<Place>) {
-        let about = resource.describe();
-        let holder = self.holder_of(resource, about.taken_at.clone());
-        (ObjectInfo { kind: about.kind, name: about.name, made_at: about.made_at, holder }, about.taken_at)
-    }
-
-    fn describe(&self, serial: u64, record: &Record) -> Wait {
-        Wait {
-            thread: self.info_of(serial),
-            object: self.object(&*record.resource).0,
-            call: record.call.to_string(),
-            at: record.site.as_ref().and_then(|site| site.place()),
-            since: record.since.elapsed(),
-            timed: record.timed,
-        }
-    }
-
-    /// The cycle as data; the walker, which closed it, comes last.
-    pub(crate) fn describe_cycle(&self, steps: &[Step], outcome: Outcome) -> Verdict {
-        let mut waits: Vec<_> = steps.iter().map(|step| self.describe(step.serial, &step.record)).collect();
-        waits.rotate_left(1);
-        Verdict::Deadlock { cycle: Cycle { waits }, outcome }
-    }
-
-    pub(crate) fn describe_owner_dead(&self, step: &Step, raised: bool) -> Verdict {
-        Verdict::OwnerDead { wait: Box::new(self.describe(step.serial, &step.record)), raised }
-    }
-
     /// The verdict on a program that sleeps, if the same waits stand as before and nothing unknown could end one.
     pub(crate) fn describe_stall(&self, epochs: &[u64]) -> Stall {
         let Some(sleepers) = self.sleepers() else { return Stall::Over };
@@ -472,61 +426,15 @@ impl Runtime {
         if self.host.may_be_woken_from_outside(sleepers.len()) {
             return Stall::Unsure;
         }
-        // Threads that wait for each other say so themselves, and more exactly: this must not come first.
-        let in_a_cycle = |thread: &Thread| matches!(self.walk_from(thread).1, End::Cycle);
-        if sleepers.iter().any(|(thread, _)| in_a_cycle(thread)) || !self.tell_epochs_once(now) {
+        if !self.tell_epochs_once(now) {
             return Stall::Over;
         }
         if sleepers.iter().any(|(_, record)| record.call == Call::Exit) {
             return Stall::Stands(Box::new(self.keeps_alive(Cause::Asleep)));
         }
-        let waits = sleepers.iter().map(|(thread, record)| self.describe(thread.serial(), record)).collect();
+        let waits = sleepers.iter().map(|(thread, record)| self.describe(thread.info(), record)).collect();
         Stall::Stands(Box::new(Verdict::Stalled { waits }))
     }
-
-    /// `RD005`: the regular threads that are left, and what each waits for.
-    pub fn keeps_alive(&self, cause: Cause) -> Verdict {
-        let regular = self.threads().into_iter().filter(|thread| thread.kind() == ThreadKind::Regular);
-        Verdict::KeepsAlive { cause, threads: regular.map(|thread| (thread.info(), self.wait_of(&thread))).collect() }
-    }
-
-    /// What a thread waits for now.
-    pub fn wait_of(&self, thread: &Thread) -> Option<Wait> {
-        let record = thread.wait.lock().clone();
-        record.map(|record| self.describe(thread.serial(), &record))
-    }
-
-    /// `RD007`: who has waited longest for what.
-    pub fn longest_waits(&self) -> Verdict {
-        let (mut waits, mut running) = (Vec::new(), Vec::new());
-        for thread in self.threads() {
-            match self.wait_of(&thread) {
-                Some(wait) => waits.push(wait),
-                None => running.push(thread.info()),
-            }
-        }
-        waits.sort_by_key(|wait| std::cmp::Reverse(wait.since));
-        Verdict::LongestWaits { waits, running }
-    }
-
-    /// `RD003`: the thread died; `at` is where its error was raised.
-    pub fn died(&self, thread: &Arc<Thread>, error: String, at: Option<Place>) -> Verdict {
-        let waits_for_it = |record: &Record| {
-            matches!(record.call, Call::Join | Call::Exit)
-                && record.resource.holder().is_some_and(|hold| hold.serial == thread.serial())
-        };
-        let joiner = |other: Arc<Thread>| {
-            let record = other.wait.lock().clone().filter(waits_for_it)?;
-            (record.call == Call::Join).then(|| self.describe(other.serial(), &record))
-        };
-        let joiners = self.threads().into_iter().filter_map(joiner).collect();
-        Verdict::Died { thread: Box::new(thread.info()), error, at, joiners }
-    }
-}
-
-fn unknown(serial: u64) -> ThreadInfo {
-    let name = format!("thread {serial}, long ended");
-    ThreadInfo { serial, name, kind: ThreadKind::Foreign, started_by: None, started_at: None }
 }
 
 /// What a main thread waits for that is done.

@@ -81,7 +81,7 @@ impl Barrier {
         let mut met = true;
         detach::block(py, resource, (Call::Wait, limit), |blocked| match barrier.raw.wait(&arrival, blocked) {
             Ok(()) => Ok(()),
-            Err(Failure::Broken) => {
+            Err(Failure::Broken | Failure::TimedOut) => {
                 met = false;
                 Ok(())
             }

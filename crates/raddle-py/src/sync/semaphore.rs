@@ -98,7 +98,7 @@ impl<'py> FromPyObject<'_, 'py> for FirstValue<'py> {
 /// A number of permits; one too large for any program counts as the largest there is.
 fn permits(value: &Bound<'_, PyAny>) -> PyResult<u64> {
     let whole = value.py().import("operator")?.call_method1("index", (value,))?;
-    Ok(whole.extract::<u64>().unwrap_or(RawSemaphore::<Sharing>::MAX))
+    Ok(whole.extract::<u64>().unwrap_or(RawSemaphore::MAX))
 }
 
 /// A semaphore as a thing to wait for: nobody in particular holds it.

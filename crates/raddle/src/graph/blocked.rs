@@ -160,6 +160,13 @@ impl<'a> Blocked<'a> {
         }
     }
 
+    /// From here on the wait has no time limit.
+    pub(crate) fn lift_limit(&mut self) {
+        // What was published says otherwise.
+        self.withdraw();
+        self.deadline = None;
+    }
+
     /// Looks at the graph; returns when to look again.
     fn look(&mut self) -> Result<Option<Time>, Halt> {
         if self.deadline.is_some() || self.runtime.policy().deadlocks == Deadlocks::Off {

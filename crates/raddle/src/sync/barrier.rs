@@ -25,6 +25,16 @@ struct Round {
 }
 
 impl Round {
+    /// Sleeps, in a place that was taken before, until the round has ended.
+    fn sleep(&self, waiter: &Arc<Waiter>, blocked: &mut Blocked<'_>) -> Result<(), Halt> {
+        fence(Ordering::SeqCst);
+        if self.state.load(Ordering::SeqCst) == FILLING {
+            return self.queue.sleep(waiter, blocked);
+        }
+        self.queue.leave(waiter);
+        Ok(())
+    }
+
     fn end(&self, state: u8) {
         let ended = self.state.compare_exchange(FILLING, state, Ordering::SeqCst, Ordering::SeqCst);
         if ended.is_ok() {
@@ -75,8 +85,10 @@ impl Arrival {
 /// Why a wait at a barrier failed.
 #[derive(Clone, Debug)]
 pub enum Failure {
-    /// The barrier is broken: by an abort, a reset, a time-out of another thread or of this one.
+    /// The barrier is broken: by an abort, a reset, a time-out of another thread.
     Broken,
+    /// The time limit of this wait has passed. The barrier is broken now.
+    TimedOut,
     /// The wait was ended for a reason of its own. The barrier is broken now.
     Halted(Halt),
 }
@@ -114,35 +126,30 @@ impl RawBarrier {
     /// That the barrier broke meanwhile; also by the end of this wait, whatever its reason.
     pub fn wait(&self, arrival: &Arrival, blocked: &mut Blocked<'_>) -> Result<(), Failure> {
         let (Some(waiter), Some(round)) = (&arrival.waiter, &arrival.round) else { return Ok(()) };
-        fence(Ordering::SeqCst);
-        let mut slept = Ok(());
-        if round.state.load(Ordering::SeqCst) == FILLING {
-            slept = round.queue.sleep(waiter, blocked);
-        } else {
-            round.queue.leave(waiter);
+        let mut slept = round.sleep(waiter, blocked);
+        if slept.is_err() && !self.break_while_filling(round) && matches!(slept, Err(Halt::TimedOut)) {
+            // All have come in time; the last one is still at what it does before it opens.
+            blocked.lift_limit();
+            slept = round.sleep(&round.queue.enlist(blocked.me.parker()), blocked);
         }
         match (round.state.load(Ordering::SeqCst), slept) {
             (OPEN, _) => Ok(()),
-            (_, Err(Halt::TimedOut)) => {
-                self.abort_round(round);
-                Err(Failure::Broken)
-            }
-            (_, Err(halt)) => {
-                self.abort_round(round);
-                Err(Failure::Halted(halt))
-            }
             (_, Ok(())) => Err(Failure::Broken),
+            (_, Err(Halt::TimedOut)) => Err(Failure::TimedOut),
+            (_, Err(halt)) => Err(Failure::Halted(halt)),
         }
     }
 
-    fn abort_round(&self, round: &Arc<Round>) {
+    /// Breaks the barrier because one of `round` goes away; false if all of that round have come.
+    fn break_while_filling(&self, round: &Arc<Round>) -> bool {
         let mut inside = self.inside.lock();
-        let present = inside.round.as_ref().is_some_and(|present| Arc::ptr_eq(present, round));
-        if present && round.state.load(Ordering::SeqCst) == FILLING {
-            inside.broken = true;
-        }
+        let filling = inside.round.as_ref().is_some_and(|present| Arc::ptr_eq(present, round));
+        inside.broken |= filling;
         drop(inside);
-        round.end(BROKEN);
+        if filling {
+            round.end(BROKEN);
+        }
+        filling
     }
 
     /// The last one breaks its own round, because what it had to do before opening it failed.

@@ -1,21 +1,20 @@
 //! Locks and their relatives, each in a file: the raw forms, which bring neither a value nor a runtime (Python's objects
-//! are made of them), and the typed forms for Rust.
+//! are made of them). The typed forms for Rust are in `typed`.
 
 pub(crate) mod barrier;
 pub(crate) mod condition;
-#[cfg(not(loom))]
-mod condvar;
 pub(crate) mod event;
 pub(crate) mod lock;
-#[cfg(not(loom))]
-mod mutex;
 pub(crate) mod rlock;
 pub(crate) mod semaphore;
+#[cfg(not(loom))]
+mod typed;
 
 #[cfg(not(loom))]
-pub use condvar::Condvar;
-#[cfg(not(loom))]
-pub use mutex::{Mutex, MutexGuard};
+pub use typed::{
+    Barrier, BarrierWaitResult, Condvar, Event, Mutex, MutexGuard, ReentrantMutex, ReentrantMutexGuard, Semaphore,
+    SemaphorePermit,
+};
 
 pub use barrier::{Arrival, Broken, Failure, RawBarrier};
 pub use condition::{Place, RawCondition};

@@ -56,6 +56,9 @@ pub struct RawSemaphore<S = Concurrent> {
 pub struct TooMany;
 
 impl RawSemaphore {
+    /// The most permits there can be; more become this many.
+    pub const MAX: u64 = MAX;
+
     /// A semaphore of `permits`.
     pub fn new(permits: u64) -> Self {
         Self::shared(permits)
@@ -63,9 +66,6 @@ impl RawSemaphore {
 }
 
 impl<S: Sharing> RawSemaphore<S> {
-    /// The most permits there can be; more become this many.
-    pub const MAX: u64 = MAX;
-
     /// A semaphore of `permits`, to which threads come as `S` says.
     pub fn shared(permits: u64) -> Self {
         RawSemaphore { gate: Gate::new(permits.min(MAX)) }

@@ -184,6 +184,11 @@ impl Thread {
         &self.parker
     }
 
+    /// What it sleeps for now.
+    pub(crate) fn record(&self) -> Option<Record> {
+        self.wait.lock().clone()
+    }
+
     /// What a reader of a report needs. May run code of the host.
     pub fn info(&self) -> ThreadInfo {
         let origin = self.origin.as_ref();

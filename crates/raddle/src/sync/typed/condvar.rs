@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::mutex::MutexGuard;
-use super::{Place, RawCondition};
+use super::named::{Named, Raw};
 use crate::error::LockError;
-use crate::facade::{block, runtime};
-use crate::graph::{Call, Description, Halt, Hold, Resource, Site};
+use crate::facade::runtime;
+use crate::graph::Call;
+use crate::sync::RawCondition;
 use crate::thread::current;
 
 /// Threads that wait for a change of the value in a [`Mutex`](super::Mutex).
@@ -31,8 +32,11 @@ use crate::thread::current;
 /// # Ok::<(), raddle::LockError>(())
 /// ```
 pub struct Condvar {
-    raw: RawCondition,
-    made: &'static Location<'static>,
+    condition: Arc<Named<RawCondition>>,
+}
+
+impl Raw for RawCondition {
+    const KIND: &'static str = "Condvar";
 }
 
 impl Default for Condvar {
@@ -43,10 +47,16 @@ impl Default for Condvar {
 }
 
 impl Condvar {
-    /// A condition that nobody waits for.
+    /// A condition that nobody waits for, called after the place where it is made.
     #[track_caller]
     pub fn new() -> Self {
-        Condvar { raw: RawCondition::default(), made: Location::caller() }
+        Condvar { condition: Named::unnamed(RawCondition::default()) }
+    }
+
+    /// A condition that nobody waits for and that reports call `name`.
+    #[track_caller]
+    pub fn named(name: &str) -> Self {
+        Condvar { condition: Named::called(name, RawCondition::default()) }
     }
 
     /// Releases the mutex, waits to be notified, takes the mutex again.
@@ -78,50 +88,34 @@ impl Condvar {
         limit: Option<Duration>,
     ) -> Result<(MutexGuard<'a, T>, bool), LockError> {
         let site = Location::caller();
-        let place = self.raw.enlist(&current(runtime()));
+        let condition = &self.condition;
+        let place = condition.raw.enlist(&current(runtime()));
         guard.mutex.unlock();
-        let slept = self.sleep(&place, limit, site);
+        let notified = condition.block_for((Call::Wait, limit), site, |blocked| condition.raw.sleep(&place, blocked));
         // The guard exists throughout; it speaks the truth again when the lock has been taken back.
         if let Err(error) = guard.mutex.relock(Call::Reacquire, None, site) {
             std::mem::forget(guard);
             return Err(error);
         }
-        Ok((guard, slept.is_ok()))
-    }
-
-    fn sleep(&self, place: &Place, limit: Option<Duration>, site: &'static Location<'static>) -> Result<(), Halt> {
-        let resource = Arc::new(Notification(self.made));
-        block(resource, (Call::Wait, limit), site, |blocked| self.raw.sleep(place, blocked))
+        Ok((guard, notified))
     }
 
     /// Wakes one of those who wait.
     pub fn notify_one(&self) {
-        self.raw.notify(1);
+        self.condition.raw.notify(1);
     }
 
     /// Wakes all who wait.
     pub fn notify_all(&self) {
-        self.raw.notify(usize::MAX);
-    }
-}
-
-/// A condition as a thing to wait for: anybody may notify it.
-#[derive(Debug)]
-struct Notification(&'static Location<'static>);
-
-impl Resource for Notification {
-    fn holder(&self) -> Option<Hold> {
-        None
-    }
-
-    fn describe(&self) -> Description {
-        let name = format!("{}:{}", self.0.file(), self.0.line());
-        Description { kind: "Condvar".into(), name, made_at: self.0.place(), taken_at: None }
+        self.condition.raw.notify(usize::MAX);
     }
 }
 
 impl fmt::Debug for Condvar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Condvar").field("waiters", &self.raw.waiters()).finish_non_exhaustive()
+        f.debug_struct("Condvar")
+            .field("name", &self.condition.name())
+            .field("waiters", &self.condition.raw.waiters())
+            .finish()
     }
 }

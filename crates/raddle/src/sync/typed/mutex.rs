@@ -2,17 +2,17 @@
 
 use std::cell::UnsafeCell;
 use std::fmt;
+use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::panic::Location;
-use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicPtr, Ordering};
 use std::time::Duration;
 
-use super::RawLock;
+use super::named::{Named, Raw};
 use crate::error::LockError;
-use crate::facade::{block, runtime};
-use crate::graph::{Call, Description, Hold, Resource, Site};
+use crate::facade::runtime;
+use crate::graph::{Call, Hold};
+use crate::sync::RawLock;
 use crate::thread::serial;
 
 /// A mutual exclusion lock whose wait fails instead of hanging for ever.
@@ -32,17 +32,16 @@ use crate::thread::serial;
 /// # Ok::<(), raddle::LockError>(())
 /// ```
 pub struct Mutex<T: ?Sized> {
-    /// Behind an `Arc` because a report may still describe it while its owner goes away.
-    lock: Arc<Named>,
+    lock: Arc<Named<RawLock>>,
     value: UnsafeCell<T>,
 }
 
-struct Named {
-    raw: RawLock,
-    name: String,
-    made: &'static Location<'static>,
-    /// Where the present holder took it; null before the first.
-    taken: AtomicPtr<Location<'static>>,
+impl Raw for RawLock {
+    const KIND: &'static str = "Mutex";
+
+    fn hold(&self) -> Option<Hold> {
+        RawLock::hold(self)
+    }
 }
 
 /// Access to the value of a [`Mutex`]; dropping it releases the lock.
@@ -50,7 +49,7 @@ struct Named {
 pub struct MutexGuard<'a, T: ?Sized> {
     pub(super) mutex: &'a Mutex<T>,
     /// Guards stay on their thread: the hold is that thread's.
-    not_send: std::marker::PhantomData<*const ()>,
+    not_send: PhantomData<*const ()>,
 }
 
 // SAFETY: the value is reached only through a guard or `&mut`, and `RawLock` lets one guard exist at a time; so sharing
@@ -63,19 +62,13 @@ impl<T> Mutex<T> {
     /// A mutex called after the place where it is made.
     #[track_caller]
     pub fn new(value: T) -> Self {
-        let made = Location::caller();
-        Self::made(format!("{}:{}", made.file(), made.line()), made, value)
+        Mutex { lock: Named::unnamed(RawLock::new()), value: UnsafeCell::new(value) }
     }
 
     /// A mutex that reports call `name`.
     #[track_caller]
     pub fn named(name: &str, value: T) -> Self {
-        Self::made(name.to_owned(), Location::caller(), value)
-    }
-
-    fn made(name: String, made: &'static Location<'static>, value: T) -> Self {
-        let lock = Named { raw: RawLock::new(), name, made, taken: AtomicPtr::new(ptr::null_mut()) };
-        Mutex { lock: Arc::new(lock), value: UnsafeCell::new(value) }
+        Mutex { lock: Named::called(name, RawLock::new()), value: UnsafeCell::new(value) }
     }
 }
 
@@ -119,9 +112,9 @@ impl<T: ?Sized> Mutex<T> {
         limit: Option<Duration>,
         site: &'static Location<'static>,
     ) -> Result<(), LockError> {
-        let resource = Arc::new(Held(Arc::clone(&self.lock)));
-        block(resource, (call, limit), site, |blocked| self.lock.raw.acquire(true, blocked)).map_err(LockError::of)?;
-        self.note(site);
+        let lock = &self.lock;
+        lock.block((call, limit), site, |blocked| lock.raw.acquire(true, blocked)).map_err(LockError::of)?;
+        lock.note(site);
         Ok(())
     }
 
@@ -130,13 +123,9 @@ impl<T: ?Sized> Mutex<T> {
         debug_assert!(released.is_ok());
     }
 
-    fn note(&self, site: &'static Location<'static>) {
-        self.lock.taken.store(ptr::from_ref(site).cast_mut(), Ordering::Relaxed);
-    }
-
     fn guard(&self, site: &'static Location<'static>) -> MutexGuard<'_, T> {
-        self.note(site);
-        MutexGuard { mutex: self, not_send: std::marker::PhantomData }
+        self.lock.note(site);
+        MutexGuard { mutex: self, not_send: PhantomData }
     }
 
     /// The serial of the thread that holds it.
@@ -145,35 +134,9 @@ impl<T: ?Sized> Mutex<T> {
     }
 }
 
-/// A mutex's lock as a thing to wait for.
-struct Held(Arc<Named>);
-
-impl Resource for Held {
-    fn holder(&self) -> Option<Hold> {
-        self.0.raw.hold()
-    }
-
-    fn describe(&self) -> Description {
-        // SAFETY: null or a `&'static Location`, as `note` stored it.
-        let taken = unsafe { self.0.taken.load(Ordering::Relaxed).as_ref() };
-        Description {
-            kind: "Mutex".into(),
-            name: self.0.name.clone(),
-            made_at: self.0.made.place(),
-            taken_at: taken.and_then(Site::place),
-        }
-    }
-}
-
-impl fmt::Debug for Held {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Mutex '{}'", self.0.name)
-    }
-}
-
 impl<T: ?Sized> fmt::Debug for Mutex<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Mutex").field("name", &self.lock.name).field("holder", &self.holder()).finish_non_exhaustive()
+        f.debug_struct("Mutex").field("name", &self.lock.name()).field("holder", &self.holder()).finish_non_exhaustive()
     }
 }
 

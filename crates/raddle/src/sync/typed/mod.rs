@@ -1,0 +1,22 @@
+//! The typed forms for Rust: a raw form with a name, a value where there is one to protect, a guard where there is
+//! something to give back, and the default runtime to wait on.
+//!
+//! Names follow Rust's standard library and, for what that lacks, tokio. A call that can fail for ever (a lock whose
+//! holder waits for the caller) returns a `Result`; where nobody in particular has to act for a wait to end (a permit, an
+//! event) no single wait is known to be hopeless, so those calls return plain values, and a program of which every thread
+//! sleeps is told to [`on_verdict`](crate::on_verdict).
+
+mod barrier;
+mod condvar;
+mod event;
+mod mutex;
+mod named;
+mod reentrant_mutex;
+mod semaphore;
+
+pub use barrier::{Barrier, BarrierWaitResult};
+pub use condvar::Condvar;
+pub use event::Event;
+pub use mutex::{Mutex, MutexGuard};
+pub use reentrant_mutex::{ReentrantMutex, ReentrantMutexGuard};
+pub use semaphore::{Semaphore, SemaphorePermit};
