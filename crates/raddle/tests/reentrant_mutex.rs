@@ -52,7 +52,9 @@ fn two_locks_taken_in_opposite_order_are_an_error_for_the_one_that_closes_the_cy
     });
     wait_of(&other);
     let Err(LockError::Deadlock(verdict)) = pair.1.lock() else { panic!("not told") };
-    let Verdict::Deadlock { cycle, raised: true } = *verdict else { panic!("{verdict:?}") };
+    let Verdict::Deadlock { cycle, outcome: raddle::graph::verdict::Outcome::Raised } = *verdict else {
+        panic!("{verdict:?}")
+    };
     let names: Vec<_> = cycle.waits.iter().map(|wait| (wait.object.kind.as_str(), wait.object.name.as_str())).collect();
     assert_eq!(names, [("ReentrantMutex", "left"), ("ReentrantMutex", "right")]);
     drop(left);
