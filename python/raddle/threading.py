@@ -7,6 +7,7 @@ standard library's, which keeps starting the operating system's thread; what is 
 
 import sys as _sys
 import threading
+from _weakref import ref as _ref
 
 from . import _raddle
 
@@ -72,12 +73,16 @@ class Thread(_real.Thread):  # type: ignore[misc]
         with _real._active_limbo_lock:
             _real._limbo[self] = self
         try:
-            handle.start(self)
+            handle.start(self, self._raddle_delay())
         except BaseException:
             with _real._active_limbo_lock:
                 del _real._limbo[self]
             handle.forget()
             raise
+
+    def _raddle_delay(self) -> "float | None":
+        """After how many seconds it begins; until then it needs no thread of the system."""
+        return None
 
     if _sys.version_info < (3, 13):
 
@@ -143,6 +148,9 @@ _real_set_tstate_lock = getattr(_real.Thread, "_set_tstate_lock", None)
 _real_join = _real.Thread.join
 _real_name = _real.Thread.name
 _real_native_id = _real.Thread.native_id
+_real_ident = _real.Thread.ident
+_real_repr = _real.Thread.__repr__
+_native_id = Thread.native_id
 _real_daemon = _real.Thread.daemon
 
 
@@ -177,6 +185,24 @@ def _noting(handle: "_raddle.ThreadHandle", invoke: "_Callable[[Thread], None]")
     return invoke_excepthook
 
 
+class _Finished(_raddle.Event):
+    """The event of a timer, whose thread need not begin any more when it is set."""
+
+    def __init__(self, timer: "Timer") -> None:
+        super().__init__()
+        self._raddle_timer = _ref(timer)
+
+    def set(self) -> None:
+        super().set()
+        timer = self._raddle_timer()
+        if timer is not None:
+            timer._raddle_withdraw()
+
+
+_Finished.__name__ = _Finished.__qualname__ = "Event"
+_Finished.__module__ = "threading"
+
+
 class Timer(Thread):
     def __init__(
         self,
@@ -190,13 +216,45 @@ class Timer(Thread):
         self.function = function
         self.args = args if args is not None else []
         self.kwargs = kwargs if kwargs is not None else {}
-        self.finished = Event()
+        self.finished = _Finished(self)
 
     def cancel(self) -> None:
         self.finished.set()
 
+    def _raddle_delay(self) -> "float | None":
+        usual = type(self.interval) in (int, float) and 0 <= self.interval <= TIMEOUT_MAX
+        unchanged = type(self).run is Timer.run and "run" not in vars(self) and type(self.finished) is _Finished
+        return self.interval if usual and unchanged and not self.finished.is_set() else None
+
+    def _raddle_withdraw(self) -> None:
+        handle = self._raddle_handle
+        if handle is not None and handle.withdraw():
+            with _real._active_limbo_lock:
+                del _real._limbo[self]
+            handle.end()
+
+    def _raddle_promote(self) -> None:
+        if self._raddle_handle is not None:
+            self._raddle_handle.promote(self)
+
+    @property
+    def ident(self) -> "int | None":
+        self._raddle_promote()
+        return _real_ident.__get__(self)  # type: ignore[no-any-return]
+
+    @property
+    def native_id(self) -> "int | None":
+        self._raddle_promote()
+        return _native_id.__get__(self)  # type: ignore[no-any-return]
+
+    def __repr__(self) -> str:
+        if self._initialized and self._started.is_set():
+            self._raddle_promote()
+        return _real_repr(self)  # type: ignore[no-any-return]
+
     def run(self) -> None:
-        self.finished.wait(self.interval)
+        left = self._raddle_handle and self._raddle_handle.left
+        self.finished.wait(self.interval if left is None else left)
         if not self.finished.is_set():
             self.function(*self.args, **self.kwargs)
         self.finished.set()

@@ -19,7 +19,7 @@ use raddle::thread::{Over, Running, Thread, bind, unbind};
 use crate::{error, lifecycle, runtime};
 
 /// A thread's function on its way to the thread.
-struct Start {
+pub(crate) struct Start {
     thread: Arc<Thread>,
     interpreter: *mut ffi::PyInterpreterState,
     /// A reference of its own.
@@ -32,32 +32,39 @@ unsafe impl Send for Start {}
 /// A carrier for a thread that the caller is about to start.
 pub(crate) struct Reserved(raddle::thread::Reserved);
 
-/// Finds a thread of the system that is as one made now would be.
-///
-/// # Errors
-/// That the system refuses one.
-pub(crate) fn reserve(py: Python<'_>) -> PyResult<Reserved> {
+/// The size of the stack that threads get now.
+pub(crate) fn stack_size(_: Python<'_>) -> usize {
     // `threading.stack_size()` would set it, too. This is its C function, which pyo3 does not declare.
     unsafe extern "C" {
         fn PyThread_get_stacksize() -> usize;
     }
     // SAFETY: attached; it gives a number.
-    let stack = unsafe { PyThread_get_stacksize() };
+    unsafe { PyThread_get_stacksize() }
+}
+
+/// Finds a thread of the system that is as one made now would be.
+///
+/// # Errors
+/// That the system refuses one.
+pub(crate) fn reserve(py: Python<'_>) -> PyResult<Reserved> {
+    let stack = stack_size(py);
     runtime().carriers().reserve(stack).map(Reserved).map_err(|refused| error::cannot_start(py, &refused))
 }
 
 impl Reserved {
+    /// One with a stack of that size, for a thread that was started before.
+    pub(crate) fn with_stack(stack: usize) -> std::io::Result<Reserved> {
+        runtime().carriers().reserve(stack).map(Reserved)
+    }
+
     /// What `get_ident()` will give on it.
     pub(crate) fn ident(&self) -> u64 {
         self.0.ident()
     }
 
-    /// Runs `function` on it, as `thread`.
-    pub(crate) fn run(self, py: Python<'_>, thread: &Arc<Thread>, function: Bound<'_, PyAny>) -> Running {
-        let _ = py;
-        // SAFETY: attached, so there is a current interpreter.
-        let interpreter = unsafe { ffi::PyInterpreterState_Get() };
-        let start = Start { thread: Arc::clone(thread), interpreter, function: function.into_ptr() };
+    /// Runs a thread on it.
+    pub(crate) fn run(self, start: Start) -> Running {
+        start.thread.set_ident(self.ident());
         self.0.run(Box::new(move |over| start.run(over)))
     }
 }
@@ -82,6 +89,19 @@ fn sleep_for_ever() -> ! {
 static FAIL: LazyLock<bool> = LazyLock::new(|| std::env::var_os("RADDLE_FAIL_BOOTSTRAP").is_some_and(|it| it == "1"));
 
 impl Start {
+    /// `function` is what `thread` does.
+    pub(crate) fn new(thread: &Arc<Thread>, function: Bound<'_, PyAny>) -> Start {
+        // SAFETY: attached, so there is a current interpreter.
+        let interpreter = unsafe { ffi::PyInterpreterState_Get() };
+        Start { thread: Arc::clone(thread), interpreter, function: function.into_ptr() }
+    }
+
+    /// Does not run it.
+    pub(crate) fn give_up(self, py: Python<'_>) {
+        // SAFETY: the reference is this object's own, and attached.
+        drop(unsafe { Bound::from_owned_ptr(py, self.function) });
+    }
+
     fn run(self, over: Over) {
         self.thread.name_system_thread();
         if !lifecycle::enter() {

@@ -13,6 +13,7 @@ mod naming;
 mod site;
 mod sync;
 mod thread;
+mod timer;
 
 use std::sync::LazyLock;
 

@@ -12,8 +12,10 @@ use raddle::graph::verdict::ThreadKind;
 use raddle::seam::fork_generation;
 use raddle::thread::{Origin, Running, State, Thread};
 
+use crate::carrier::{self, Start};
 use crate::limit::{Limit, check_join};
-use crate::{carrier, detach, error, host, lifecycle, runtime, site};
+use crate::timer::Delayed;
+use crate::{detach, error, host, lifecycle, runtime, site};
 
 /// What the engine knows of a thread. Made by `start()`, in the starter.
 #[pyclass(frozen, module = "raddle._raddle")]
@@ -23,6 +25,8 @@ pub(crate) struct ThreadHandle {
     generation: u32,
     /// Once it was started on a carrier.
     running: OnceLock<Running>,
+    /// If it was started with a delay.
+    delayed: OnceLock<Delayed>,
     /// Whether somebody holds what stands for its end, see `acquire`.
     taken: AtomicBool,
 }
@@ -48,7 +52,13 @@ impl ThreadHandle {
         let kind = if daemon { ThreadKind::Daemon } else { ThreadKind::Regular };
         let starter = raddle::thread::current(runtime()).name();
         let thread = runtime().prepare(name, kind, Origin { starter, site: site::of_user(py) });
-        ThreadHandle { thread, generation: fork_generation(), running: OnceLock::new(), taken: AtomicBool::new(false) }
+        ThreadHandle {
+            thread,
+            generation: fork_generation(),
+            running: OnceLock::new(),
+            delayed: OnceLock::new(),
+            taken: AtomicBool::new(false),
+        }
     }
 
     /// The number of the thread, which is never used again.
@@ -67,15 +77,63 @@ impl ThreadHandle {
 
     /// Starts it on a carrier, as the Python object `thread`, whose `_bootstrap` it runs. When this returns, the thread is
     /// alive, has an ident and is listed, although no Python code of it has run.
-    fn start(this: &Bound<'_, Self>, thread: &Bound<'_, PyAny>) -> PyResult<()> {
+    ///
+    /// With a `delay`, in seconds, the thread needs no thread of the system until it is over, if nobody could tell.
+    #[pyo3(signature = (thread, delay=None))]
+    fn start(this: &Bound<'_, Self>, thread: &Bound<'_, PyAny>, delay: Option<f64>) -> PyResult<()> {
         let (py, handle) = (this.py(), this.get());
-        let reserved = carrier::reserve(py)?;
-        handle.thread.set_ident(reserved.ident());
-        thread.setattr(intern!(py, "_ident"), reserved.ident())?;
+        let delay = delay.filter(|_| runtime().timers().is_like_caller());
+        let reserved = if delay.is_none() { Some(carrier::reserve(py)?) } else { None };
+        if let Some(reserved) = &reserved {
+            thread.setattr(intern!(py, "_ident"), reserved.ident())?;
+        }
         thread.setattr(intern!(py, END), this)?;
-        thread.getattr(intern!(py, "_started"))?.call_method0(intern!(py, "set"))?;
-        let running = reserved.run(py, &handle.thread, thread.getattr(intern!(py, "_bootstrap"))?);
-        let _ = handle.running.set(running);
+        let start = Start::new(&handle.thread, thread.getattr(intern!(py, "_bootstrap"))?);
+        let started = match (reserved, delay) {
+            (Some(reserved), _) => {
+                let _ = handle.running.set(reserved.run(start));
+                Ok(())
+            }
+            (None, delay) => {
+                let delay = Duration::try_from_secs_f64(delay.unwrap_or_default()).unwrap_or_default();
+                Delayed::arm(py, start, delay).map(|delayed| drop(handle.delayed.set(delayed)))
+            }
+        };
+        started?;
+        // The child needs the interpreter for its first step, so nobody sees it run before this is set.
+        thread.getattr(intern!(py, "_started"))?.call_method0(intern!(py, "set")).map(drop)
+    }
+
+    /// How many seconds of the delay are left; `None` if it was started without one.
+    #[getter]
+    fn left(&self) -> Option<f64> {
+        self.delayed.get().map(|delayed| delayed.left().as_secs_f64())
+    }
+
+    /// Takes a thread back whose delay is not over; whether it was. [`end`] has to follow.
+    fn withdraw(&self, py: Python<'_>) -> bool {
+        let start = self.delayed.get().and_then(Delayed::withdraw);
+        start.map(|start| start.give_up(py)).is_some()
+    }
+
+    /// The end of a thread that was withdrawn.
+    fn end(&self) {
+        runtime().end_unstarted(&self.thread);
+    }
+
+    /// Gives a thread whose delay is not over a thread of the system, since somebody wants to know its numbers.
+    fn promote(&self, py: Python<'_>, thread: &Bound<'_, PyAny>) -> PyResult<()> {
+        let Some((delayed, start)) = self.delayed.get().and_then(|it| Some((it, it.withdraw()?))) else {
+            return Ok(());
+        };
+        match carrier::reserve(py) {
+            Ok(reserved) => {
+                thread.setattr(intern!(py, "_ident"), reserved.ident())?;
+                let _ = self.running.set(reserved.run(start));
+            }
+            // It is no worse off than before.
+            Err(_) => delayed.put_back(start),
+        }
         Ok(())
     }
 

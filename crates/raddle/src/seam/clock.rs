@@ -20,8 +20,13 @@ impl Time {
         Time(self.0.saturating_add(nanos))
     }
 
+    /// How long this moment comes after `earlier`; zero if it does not.
+    pub fn since(self, earlier: Time) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+
     /// How long ago this moment is; zero if it is still to come.
     pub fn elapsed(self) -> Duration {
-        Duration::from_nanos(Time::now().0.saturating_sub(self.0))
+        Time::now().since(self)
     }
 }
