@@ -21,13 +21,20 @@ use crate::{error, lifecycle, runtime};
 /// A thread's function on its way to the thread.
 pub(crate) struct Start {
     thread: Arc<Thread>,
-    interpreter: *mut ffi::PyInterpreterState,
+    interpreter: Interpreter,
     /// A reference of its own.
     function: *mut PyObject,
 }
 
 // SAFETY: the pointers are used by the receiver only, after it has attached to the interpreter.
 unsafe impl Send for Start {}
+
+/// An interpreter to go into.
+#[derive(Clone, Copy)]
+pub(crate) struct Interpreter(*mut ffi::PyInterpreterState);
+
+// SAFETY: it is used for making a thread state only, which any thread may do.
+unsafe impl Send for Interpreter {}
 
 /// A carrier for a thread that the caller is about to start.
 pub(crate) struct Reserved(raddle::thread::Reserved);
@@ -67,10 +74,15 @@ impl Reserved {
         start.thread.set_ident(self.ident());
         self.0.run(Box::new(move |over| start.run(over)))
     }
+
+    /// Does something else on it.
+    pub(crate) fn work(self, work: impl FnOnce(Over) + Send + 'static) {
+        drop(self.0.run(Box::new(work)));
+    }
 }
 
-/// Does not let an unwinding pass.
-struct Forever;
+/// Does not let an unwinding pass; to be forgotten when the danger is over.
+pub(crate) struct Forever;
 
 impl Drop for Forever {
     fn drop(&mut self) {
@@ -92,8 +104,18 @@ impl Start {
     /// `function` is what `thread` does.
     pub(crate) fn new(thread: &Arc<Thread>, function: Bound<'_, PyAny>) -> Start {
         // SAFETY: attached, so there is a current interpreter.
-        let interpreter = unsafe { ffi::PyInterpreterState_Get() };
+        let interpreter = Interpreter(unsafe { ffi::PyInterpreterState_Get() });
         Start { thread: Arc::clone(thread), interpreter, function: function.into_ptr() }
+    }
+
+    /// The interpreter that it runs in.
+    pub(crate) fn interpreter(&self) -> Interpreter {
+        self.interpreter
+    }
+
+    /// The thread.
+    pub(crate) fn thread(&self) -> &Arc<Thread> {
+        &self.thread
     }
 
     /// Does not run it.
@@ -102,37 +124,35 @@ impl Start {
         drop(unsafe { Bound::from_owned_ptr(py, self.function) });
     }
 
-    fn run(self, over: Over) {
+    /// The whole thread, on the carrier's.
+    fn run(self, mut over: Over) {
         self.thread.name_system_thread();
-        if !lifecycle::enter() {
-            sleep_for_ever();
-        }
         let guard = Forever;
-        // SAFETY: `enter` says that the interpreter has not begun to finalize, and it waits for us to `leave`. A thread
-        // state may be made without being attached.
-        let state = if *FAIL { std::ptr::null_mut() } else { unsafe { ffi::PyThreadState_New(self.interpreter) } };
-        if state.is_null() {
-            lifecycle::leave();
-            self.thread.set_error("MemoryError: no memory for its thread state".to_owned());
-            bind(runtime(), &self.thread);
-        } else {
-            // SAFETY: the state was made by this thread for itself.
-            unsafe { ffi::PyEval_RestoreThread(state) };
-            lifecycle::leave();
-            bind(runtime(), &self.thread);
-            self.thread.set_ident(lifecycle::ident());
-            // SAFETY: attached now.
-            unsafe { self.call() };
-            // SAFETY: the state is this thread's current one.
-            unsafe { unwinding(ffi::PyThreadState_Clear as *const c_void, state.cast()) };
-        }
-        over.announce();
-        unbind();
-        if !state.is_null() {
-            // SAFETY: attached, and the state has been cleared.
-            unsafe { ffi::PyThreadState_DeleteCurrent() };
+        match Attached::enter(self.interpreter) {
+            Some(attached) => self.live(attached, &mut over),
+            None => self.fail(&mut over),
         }
         std::mem::forget(guard);
+    }
+
+    /// The thread from its first instruction to its end, which is the last thing that happens here.
+    pub(crate) fn live(self, attached: Attached, over: &mut Over) {
+        bind(runtime(), &self.thread);
+        self.thread.set_ident(lifecycle::ident());
+        // SAFETY: `attached` says so.
+        unsafe { self.call() };
+        attached.leave(|| {
+            over.announce();
+            unbind();
+        });
+    }
+
+    /// The thread ends before its first instruction, because there is no memory for its state.
+    pub(crate) fn fail(self, over: &mut Over) {
+        self.thread.set_error("MemoryError: no memory for its thread state".to_owned());
+        bind(runtime(), &self.thread);
+        over.announce();
+        unbind();
     }
 
     /// Calls the function and gives up the reference to it. An error is the business of whoever started it, as far as
@@ -154,6 +174,39 @@ impl Start {
             }
             unwinding(ffi::Py_DecRef as *const c_void, function);
         }
+    }
+}
+
+/// A thread state of the calling thread's own, attached to the interpreter.
+pub(crate) struct Attached(*mut ffi::PyThreadState);
+
+impl Attached {
+    /// Goes into the interpreter with a new thread state; `None` if there is no memory for one. Once the interpreter
+    /// finalizes, this does not return.
+    pub(crate) fn enter(interpreter: Interpreter) -> Option<Attached> {
+        if !lifecycle::enter() {
+            sleep_for_ever();
+        }
+        // SAFETY: `enter` says that the interpreter has not begun to finalize, and it waits for us to `leave`. A thread
+        // state may be made without being attached, and is this thread's own.
+        let state = unsafe {
+            let state = if *FAIL { std::ptr::null_mut() } else { ffi::PyThreadState_New(interpreter.0) };
+            if !state.is_null() {
+                ffi::PyEval_RestoreThread(state);
+            }
+            state
+        };
+        lifecycle::leave();
+        (!state.is_null()).then_some(Attached(state))
+    }
+
+    /// Leaves for good. `last` is done when nothing of the thread can run any more.
+    pub(crate) fn leave(self, last: impl FnOnce()) {
+        // SAFETY: the state is this thread's current one, and is not used after this.
+        unsafe { unwinding(ffi::PyThreadState_Clear as *const c_void, self.0.cast()) };
+        last();
+        // SAFETY: attached still, and the state has been cleared.
+        unsafe { ffi::PyThreadState_DeleteCurrent() };
     }
 }
 

@@ -33,7 +33,6 @@ pub(crate) use loom::sync::atomic;
 
 pub use clock::Time;
 pub use fork::{after_fork_in_child, fork_generation};
-pub(crate) use os::{Guard, Mutex};
-pub use os::{Parker, Woken, os_threads};
+pub use os::{Guard, Mutex, Parker, Woken, os_threads};
 pub(crate) use word::Word;
 pub use word::{Concurrent, Serialized, Sharing};

@@ -47,7 +47,7 @@ pub type Job = Box<dyn FnOnce(Over) + Send>;
 ///
 /// let carriers = Arc::new(Carriers::default());
 /// let (sender, receiver) = channel();
-/// carriers.reserve(0)?.run(Box::new(move |over| {
+/// carriers.reserve(0)?.run(Box::new(move |mut over| {
 ///     let sum = 1 + 1;
 ///     over.announce();
 ///     sender.send(sum).unwrap();
@@ -133,18 +133,30 @@ pub struct Reserved {
 pub struct Over {
     carriers: Arc<Carriers>,
     generation: u32,
+    announced: bool,
 }
 
 impl Over {
     /// Says so.
-    pub fn announce(self) {}
+    pub fn announce(&mut self) {
+        if !self.announced && self.generation == fork_generation() {
+            self.carriers.busy.fetch_sub(1, Ordering::AcqRel);
+        }
+        self.announced = true;
+    }
+
+    /// The job goes on with something that others wait for.
+    pub fn resume(&mut self) {
+        if self.announced && self.generation == fork_generation() {
+            self.carriers.busy.fetch_add(1, Ordering::AcqRel);
+        }
+        self.announced = false;
+    }
 }
 
 impl Drop for Over {
     fn drop(&mut self) {
-        if self.generation == fork_generation() {
-            self.carriers.busy.fetch_sub(1, Ordering::AcqRel);
-        }
+        self.announce();
     }
 }
 
@@ -202,7 +214,7 @@ impl Carriers {
         let birth = Birth::of_caller();
         let mut limit = None;
         while let Some(job) = self.next_job(carrier, limit) {
-            let over = Over { carriers: Arc::clone(&self), generation: carrier.generation };
+            let over = Over { carriers: Arc::clone(&self), generation: carrier.generation, announced: false };
             // The job's own error is the host's business; one that comes here must not end the process.
             let _ = catch_unwind(AssertUnwindSafe(|| job(over)));
             if carrier.generation != fork_generation() {

@@ -242,7 +242,7 @@ impl Ears {
 /// state, the first taker in the child wins it with a compare-exchange and resets the content (the old one is forgotten,
 /// not dropped: it may be torn). parking_lot's mutexes keep their sleepers in a table that cannot be reset so.
 #[derive(Debug, Default)]
-pub(crate) struct Mutex<T> {
+pub struct Mutex<T> {
     word: AtomicU32,
     value: UnsafeCell<T>,
 }
@@ -258,7 +258,8 @@ unsafe impl<T: Send> Sync for Mutex<T> {}
 
 impl<T: Default> Mutex<T> {
     #[inline]
-    pub(crate) fn lock(&self) -> Guard<'_, T> {
+    /// Takes it.
+    pub fn lock(&self) -> Guard<'_, T> {
         let generation = fork_generation() << 2;
         let free = self.word.compare_exchange(generation, generation | HELD, Ordering::Acquire, Ordering::Relaxed);
         match free {
@@ -304,7 +305,7 @@ impl<T: Default> Mutex<T> {
 }
 
 /// Access to the content of a [`Mutex`].
-pub(crate) struct Guard<'a, T> {
+pub struct Guard<'a, T> {
     mutex: &'a Mutex<T>,
     /// Whether this is the first lock since a fork: the content was thrown away.
     pub(crate) inherited: bool,

@@ -64,7 +64,7 @@ impl Parker {
 
 /// A mutex for short, non-blocking work.
 #[derive(Debug)]
-pub(crate) struct Mutex<T>(LoomMutex<T>);
+pub struct Mutex<T>(LoomMutex<T>);
 
 impl<T: Default> Default for Mutex<T> {
     fn default() -> Self {
@@ -73,13 +73,14 @@ impl<T: Default> Default for Mutex<T> {
 }
 
 impl<T: Default> Mutex<T> {
-    pub(crate) fn lock(&self) -> Guard<'_, T> {
+    /// Takes it.
+    pub fn lock(&self) -> Guard<'_, T> {
         Guard { guard: self.0.lock().unwrap(), inherited: false }
     }
 }
 
 /// Access to the content of a [`Mutex`].
-pub(crate) struct Guard<'a, T> {
+pub struct Guard<'a, T> {
     guard: MutexGuard<'a, T>,
     /// Whether this is the first lock since a fork: models do not fork.
     pub(crate) inherited: bool,

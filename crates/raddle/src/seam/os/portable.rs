@@ -62,16 +62,17 @@ impl Parker {
 
 /// A mutex for short, non-blocking work.
 #[derive(Debug, Default)]
-pub(crate) struct Mutex<T>(StdMutex<T>);
+pub struct Mutex<T>(StdMutex<T>);
 
 impl<T: Default> Mutex<T> {
-    pub(crate) fn lock(&self) -> Guard<'_, T> {
+    /// Takes it.
+    pub fn lock(&self) -> Guard<'_, T> {
         Guard { guard: self.0.lock().unwrap_or_else(PoisonError::into_inner), inherited: false }
     }
 }
 
 /// Access to the content of a [`Mutex`].
-pub(crate) struct Guard<'a, T> {
+pub struct Guard<'a, T> {
     guard: MutexGuard<'a, T>,
     /// Whether this is the first lock since a fork: never known here.
     pub(crate) inherited: bool,
