@@ -23,7 +23,7 @@ use super::verdict::Verdict;
 use super::walk::{End, Step, same};
 use super::{Record, Resource, Site};
 use crate::runtime::{Deadlocks, Runtime, Stall};
-use crate::seam::{Parker, Time, Woken};
+use crate::seam::{Parker, Time, Woken, fork_generation};
 use crate::thread::Thread;
 use crate::wait::{Sleep, Waiter};
 
@@ -96,7 +96,10 @@ pub struct Blocked<'a> {
     site: Option<Arc<dyn Site>>,
     /// What the last look found, and when to look again.
     pending: Option<(Finding, Time)>,
-    asleep: bool,
+    /// In which process of a chain of forks this wait was written down: a child forgets the records of its parent.
+    published: Option<u32>,
+    /// The wait around this one, if this is a handler's.
+    outer: Option<Record>,
 }
 
 #[derive(Debug)]
@@ -116,7 +119,7 @@ impl<'a> Blocked<'a> {
         resource: Arc<dyn Resource>,
         site: Option<Arc<dyn Site>>,
     ) -> Self {
-        Blocked { runtime, me, sleeper, deadline, call, resource, site, pending: None, asleep: false }
+        Blocked { runtime, me, sleeper, deadline, call, resource, site, pending: None, published: None, outer: None }
     }
 
     fn publish(&mut self, waiter: &Arc<Waiter>) {
@@ -130,17 +133,19 @@ impl<'a> Blocked<'a> {
             since: Time::now(),
             timed,
         };
-        *self.me.wait.lock() = Some(record);
-        self.asleep = true;
+        self.outer = self.me.wait.lock().replace(record);
+        self.published = Some(fork_generation());
         if !timed {
             self.runtime.fell_asleep();
         }
     }
 
     fn withdraw(&mut self) {
-        if std::mem::take(&mut self.asleep) {
+        if self.published.take() == Some(fork_generation()) {
+            // It goes on as another wait: the thread has run since.
+            let outer = self.outer.take().map(|outer| Record { epoch: self.runtime.next_epoch(), ..outer });
             // Dropped outside the mutex: it may be the last owner of something of the host's.
-            let record = self.me.wait.lock().take();
+            let record = std::mem::replace(&mut *self.me.wait.lock(), outer);
             if self.deadline.is_none() {
                 self.runtime.woke_up();
             }
@@ -256,10 +261,10 @@ impl Sleep for Blocked<'_> {
     fn sleep(&mut self, waiter: &Arc<Waiter>) -> Result<(), Halt> {
         // Found before a race for the thing that was lost: things may be different now.
         self.pending = None;
-        if !self.asleep {
-            self.publish(waiter);
-        }
         while !waiter.is_notified() {
+            if self.published != Some(fork_generation()) {
+                self.publish(waiter);
+            }
             let look_again = self.look()?;
             let until = [self.deadline, look_again].into_iter().flatten().min();
             match self.sleeper.sleep(waiter.parker(), until) {

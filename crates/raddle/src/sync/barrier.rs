@@ -3,14 +3,17 @@
 //! CPython's barrier is one counter that fills and drains, and those who come while it drains have to wait for that. Here
 //! each meeting is a [`Round`] of its own: the last to arrive opens it and puts the next one in its place, so nobody has to
 //! wait for the slow ones of the round before.
+//!
+//! How many have arrived, and whether the barrier is broken, is one atomic word that changes under the mutex: in the child
+//! of a fork it is as it was, as everywhere in Python, while what the mutex protects is lost.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering, fence};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering, fence};
 
 use crate::graph::{Blocked, Halt};
 use crate::seam::Mutex;
 use crate::thread::Thread;
-use crate::wait::{Queue, Waiter};
+use crate::wait::{Asleep, Home, Queue, Waiter};
 
 const FILLING: u8 = 0;
 const OPEN: u8 = 1;
@@ -35,19 +38,17 @@ impl Round {
     }
 }
 
-#[derive(Debug, Default)]
-struct Inside {
-    arrived: usize,
-    broken: bool,
-    /// Made by the first who has to wait.
-    round: Option<Arc<Round>>,
-}
-
 /// A barrier without a runtime.
 #[derive(Debug, Default)]
 pub struct RawBarrier {
-    inside: Mutex<Inside>,
+    /// The present round, made by the first who has to wait.
+    round: Mutex<Option<Arc<Round>>>,
+    /// How many have arrived, shifted by one, and whether the barrier is broken. Changes under the mutex of `round`.
+    word: AtomicUsize,
 }
+
+/// In `RawBarrier::word`.
+const IS_BROKEN: usize = 1;
 
 /// The barrier is broken.
 #[derive(Clone, Debug)]
@@ -87,18 +88,18 @@ impl RawBarrier {
     /// # Errors
     /// [`Broken`] if the barrier is.
     pub fn arrive(&self, parties: usize, me: impl FnOnce() -> Arc<Thread>) -> Result<Arrival, Broken> {
-        let mut inside = self.inside.lock();
-        if inside.broken {
+        let mut present = self.round.lock();
+        if self.is_broken() {
             return Err(Broken);
         }
-        let index = inside.arrived;
+        let index = self.waiting();
         if index + 1 >= parties {
-            inside.arrived = 0;
-            return Ok(Arrival { index, last: true, round: inside.round.take(), waiter: None });
+            self.word.store(0, Ordering::Relaxed);
+            return Ok(Arrival { index, last: true, round: present.take(), waiter: None });
         }
-        inside.arrived += 1;
-        let round = Arc::clone(inside.round.get_or_insert_default());
-        drop(inside);
+        self.word.store((index + 1) << 1, Ordering::Relaxed);
+        let round = Arc::clone(present.get_or_insert_default());
+        drop(present);
         let waiter = Some(round.queue.enlist(me().parker()));
         Ok(Arrival { index, last: false, round: Some(round), waiter })
     }
@@ -117,6 +118,8 @@ impl RawBarrier {
         fence(Ordering::SeqCst);
         let mut slept = Ok(());
         if round.state.load(Ordering::SeqCst) == FILLING {
+            let seat = Seat { barrier: self, round };
+            let _asleep = Asleep::new(waiter, &seat);
             slept = round.queue.sleep(waiter, blocked);
         } else {
             round.queue.leave(waiter);
@@ -136,12 +139,12 @@ impl RawBarrier {
     }
 
     fn abort_round(&self, round: &Arc<Round>) {
-        let mut inside = self.inside.lock();
-        let present = inside.round.as_ref().is_some_and(|present| Arc::ptr_eq(present, round));
-        if present && round.state.load(Ordering::SeqCst) == FILLING {
-            inside.broken = true;
+        let present = self.round.lock();
+        let is_present = present.as_ref().is_some_and(|present| Arc::ptr_eq(present, round));
+        if is_present && round.state.load(Ordering::SeqCst) == FILLING {
+            self.word.fetch_or(IS_BROKEN, Ordering::Relaxed);
         }
-        drop(inside);
+        drop(present);
         round.end(BROKEN);
     }
 
@@ -153,31 +156,44 @@ impl RawBarrier {
 
     /// Breaks the barrier for those who wait and for those who come.
     pub fn abort(&self) {
-        let mut inside = self.inside.lock();
-        inside.broken = true;
-        let round = inside.round.clone();
-        drop(inside);
+        let present = self.round.lock();
+        self.word.fetch_or(IS_BROKEN, Ordering::Relaxed);
+        let round = present.clone();
+        drop(present);
         round.inspect(|round| round.end(BROKEN));
     }
 
     /// Makes it a new barrier; those who wait find it broken.
     pub fn reset(&self) {
-        let mut inside = self.inside.lock();
-        let round = inside.round.take();
-        inside.arrived = 0;
-        inside.broken = false;
-        drop(inside);
+        let mut present = self.round.lock();
+        let round = present.take();
+        self.word.store(0, Ordering::Relaxed);
+        drop(present);
         round.inspect(|round| round.end(BROKEN));
     }
 
     /// How many wait in the present round.
     pub fn waiting(&self) -> usize {
-        let inside = self.inside.lock();
-        if inside.broken { 0 } else { inside.arrived }
+        let word = self.word.load(Ordering::Relaxed);
+        if word & IS_BROKEN != 0 { 0 } else { word >> 1 }
     }
 
     /// Whether it is broken.
     pub fn is_broken(&self) -> bool {
-        self.inside.lock().broken
+        self.word.load(Ordering::Relaxed) & IS_BROKEN != 0
+    }
+}
+
+/// Where a thread waits for the others: it keeps the round going in the child of a fork that this thread makes.
+struct Seat<'a> {
+    barrier: &'a RawBarrier,
+    round: &'a Arc<Round>,
+}
+
+impl Home for Seat<'_> {
+    fn return_after_fork(&self, _: &Arc<Waiter>) {
+        if self.round.state.load(Ordering::SeqCst) == FILLING {
+            *self.barrier.round.lock() = Some(Arc::clone(self.round));
+        }
     }
 }
