@@ -23,18 +23,22 @@ def _heed_ctrl_c():
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def run(command, cwd, merge=False, **env):
-    """Run a command to its end; `merge` sends stderr to where stdout goes, so that the order of the two can be seen."""
-    done = subprocess.run(
-        command,
-        check=False,
-        cwd=cwd,
-        env=os.environ | env,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT if merge else subprocess.PIPE,
-        text=True,
-        preexec_fn=_heed_ctrl_c,
-        timeout=LIMIT,
-    )
+def run(command, cwd, merge=False, stdin=os.devnull, **env):
+    """Run a command to its end.
+
+    merge: send stderr to where stdout goes, so that the order of the two can be seen. stdin: the file it reads.
+    """
+    with open(stdin, "rb") as file:
+        done = subprocess.run(
+            command,
+            check=False,
+            cwd=cwd,
+            env=os.environ | env,
+            stdin=file,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT if merge else subprocess.PIPE,
+            text=True,
+            preexec_fn=_heed_ctrl_c,
+            timeout=LIMIT,
+        )
     return Ended(done.returncode, done.stdout, done.stderr or "")

@@ -263,6 +263,10 @@ COMMANDS = {
     "missing-name": ["there-is-no-such-command"],
     "through-a-file": ["script.py/x.py"],
 }
+FROM_STDIN = """
+    shows-itself nothing error chain hook last-error exit-3 ctrl-c ends ends-by-error warnings inspects pickles-its-own
+    latin-1 byte-order-mark crlf no-newline syntax-error syntax-error-and-a-warning null-byte not-utf-8
+""".split()
 STARTS = ["script-with-arguments", "directory", "module", "code", "missing", "bytecode", "script-that-warns-and-fails"]
 OUTER = {
     "plain": [],
@@ -291,11 +295,11 @@ def beside(folder):
     return here
 
 
-def assert_same(command, cwd, options=(), **env):
+def assert_same(command, cwd, options=(), **more):
     """Runs a command by python and by raddle, with stderr apart and with the two mixed, and compares."""
     for merge in (False, True):
-        plain = run([sys.executable, *options, *command], cwd, merge, **env)
-        ours = run([sys.executable, *options, *RADDLE[1:], *command], cwd, merge, **env)
+        plain = run([sys.executable, *options, *command], cwd, merge, **more)
+        ours = run([sys.executable, *options, *RADDLE[1:], *command], cwd, merge, **more)
         assert ours == plain
 
 
@@ -303,6 +307,34 @@ def assert_same(command, cwd, options=(), **env):
 def test_a_script_ends_as_under_python(folder, name):
     here = folder({**BESIDE, "script.py": SCRIPTS[name]})
     assert_same(["script.py", "a", "b"], here)
+
+
+@pytest.mark.parametrize("options", [[], ["-P"]], ids=["plain", "safe-path"])
+@pytest.mark.parametrize("name", FROM_STDIN)
+def test_a_program_from_stdin_ends_as_under_python(folder, name, options):
+    here = folder({**BESIDE, "script.py": SCRIPTS[name]})
+    assert_same(["-", "a", "-m"], here, options, stdin=here / "script.py")
+
+
+def test_a_program_from_a_pipe_may_not_compile(beside):
+    """Then it was read already, and python has to find it again."""
+    pipe = ["sh", "-c", "printf 'print(1)\\nx = = 1\\n' | \"$@\"", "sh"]
+    ended = run([*pipe, *RADDLE, "-"], beside)
+    assert ended == run([*pipe, sys.executable, "-"], beside)
+    assert (ended.status, ended.out) == (1, "") and "SyntaxError" in ended.err
+
+
+def test_stdin_is_closed(beside):
+    close = ["sh", "-c", 'exec <&-; "$@"', "sh"]
+    assert run([*close, *RADDLE, "-"], beside) == run([*close, sys.executable, "-"], beside)
+
+
+def test_a_program_is_not_typed(beside):
+    ours, theirs = os.openpty()
+    ended = run([*RADDLE, "-"], beside, stdin=theirs)
+    os.close(ours)
+    text = "raddle run: stdin is a terminal (raddle run -m code is an interactive session on raddle)\n"
+    assert ended == (2, "", text)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -332,7 +364,7 @@ def test_the_installed_command_does_what_the_module_does(beside, name):
 
 
 UNDER = "import raddle.threading, threading; print(threading.Lock is raddle.threading.Lock)"
-WAYS = [["script.py"], ["compiled.pyc"], ["./compiled"], ["."], ["app.zip"], ["-m", "script"], ["-c", UNDER]]
+WAYS = [["script.py"], ["compiled.pyc"], ["./compiled"], ["."], ["app.zip"], ["-m", "script"], ["-c", UNDER], ["-"]]
 
 
 @pytest.mark.parametrize("command", WAYS, ids=lambda command: command[0])
@@ -343,7 +375,7 @@ def test_raddle_is_under_the_program(folder, command):
     (here / "compiled").write_bytes((here / "compiled.pyc").read_bytes())
     with zipfile.ZipFile(here / "app.zip", "w") as file:
         file.writestr("__main__.py", UNDER)
-    assert run([*RADDLE, *command], here) == (0, "True\n", "")
+    assert run([*RADDLE, *command], here, stdin=here / "script.py") == (0, "True\n", "")
 
 
 def test_an_absolute_path_is_kept(beside):

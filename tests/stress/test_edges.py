@@ -14,12 +14,15 @@ import harness
 import pytest
 
 EDGES = Path(__file__).parent / "edges"
-ONCE = ["popen_terminate", "fork_in_worker", "posix_spawn", "recursion_through_c", "stack_size", "pthread_kill"]
+ONCE = """
+    popen_terminate fork_in_worker fork_in_handler posix_spawn recursion_through_c stack_size pthread_kill
+""".split()
 RADDLE = pytest.mark.skipif("raddle" not in harness.RUNTIMES, reason="RADDLE_TESTS leaves raddle out")
 AT_ONCE = 4
 EXPECTED = {
     "popen_terminate": "mask []\n['0000000000000000']\nexit -15\n",
     "fork_in_worker": "child 0\nthreads 1\n",
+    "fork_in_handler": "lock 0\nlock in time 0\nevent 0\nsemaphore 0\ncondition 0\nbarrier 0\nstate of a barrier 0\n",
     "posix_spawn": "child 7\n",
     "pthread_kill": "woken EINTR\n",
 }
@@ -98,3 +101,15 @@ def test_workers_inherit_what_a_fresh_thread_would():
     program = EDGES / "inherited_mask.py"
     done, expected = (harness.run(harness.command(name, program)) for name in ("raddle", "std"))
     assert done.out == expected.out == "[[10], [], [10]]\n", str(done)
+
+
+@RADDLE
+def test_sub_interpreters_are_refused():
+    """raddle tells a legacy one why; an isolated one is refused by it (3.11) or by the interpreter. Main goes on."""
+    done = run("std", "sub_interpreter")
+    legacy, isolated, main = done.out.splitlines()
+    assert re.fullmatch(r"legacy: raddle cannot be used in a sub-interpreter \(this is interpreter \d+\): .*", legacy)
+    assert re.match(
+        r"isolated: .*raddle.* (cannot be used in a|does not support loading in) sub-?interpreter", isolated
+    )
+    assert (done.code, main, done.err) == (0, "main goes on", ""), str(done)

@@ -21,7 +21,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::IntoPyDict;
 use raddle::graph::{Blocked, Call, Halt, Interrupt, Resource, Sleeper};
-use raddle::seam::{Parker, Time, Woken};
+use raddle::seam::{Parker, Time, Woken, fork_generation};
 
 use crate::limit::Limit;
 use crate::{error, lifecycle, runtime, site};
@@ -85,10 +85,13 @@ fn sleep_as_main(py: Python<'_>, parker: &Parker, deadline: Option<Time>) -> PyR
         set_wakeup_fd(py, before)?;
         forward(heard, before);
     }
+    let generation = fork_generation();
     let looked = py.check_signals();
+    // A handler that forked has left the pipe and the bell to the parent.
+    let forked = fork_generation() != generation;
     let look = (!listening).then(|| Time::now().after(LOOK_FOR_SIGNALS));
     let until = [deadline, look].into_iter().flatten().min();
-    let woken = looked.map(|()| py.detach(|| parker.park(until)));
+    let woken = looked.map(|()| if forked { Woken::Interrupted } else { py.detach(|| parker.park(until)) });
     if listening {
         let now = set_wakeup_fd(py, -1)?;
         if now != pipe {

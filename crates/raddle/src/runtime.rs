@@ -239,6 +239,7 @@ impl Runtime {
     /// To be called in the child of a fork by its only thread, which is `survivor`.
     pub fn after_fork_in_child(&self, survivor: &Arc<Thread>) {
         crate::seam::after_fork_in_child();
+        crate::wait::fork::after_fork_in_child();
         survivor.set_kind(ThreadKind::Main);
         self.carriers.after_fork_in_child();
         self.asleep.store(0, Ordering::SeqCst);

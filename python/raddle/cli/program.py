@@ -30,6 +30,10 @@ class NotPython(Exception):
     """A command on PATH that is no Python program."""
 
 
+class Terminal(Exception):
+    """A program from stdin that somebody would have to type."""
+
+
 class Program:
     """Something to run, and what a program that is run in this way sees.
 
@@ -78,20 +82,39 @@ class Program:
                     pass
 
 
-class File(Program):
-    """A file with Python in it, or with the bytecode of one.
+class Source(Program):
+    """A whole file's worth of Python.
 
-    path: as it was given. filename: with the directory before it. Compiles the file; what does not compile goes to
-    `python`.
+    filename: what its tracebacks name. code: it, compiled. loader: the `__loader__` of its module.
     """
 
     flushes = True
+    filename: str
+    code: "CodeType"
+    loader: object
+
+    def prepare(self) -> "tuple[Callable[..., object], tuple[Any, ...]]":
+        self.space = fresh_main(self.loader)
+        self.space.update(__file__=self.filename, __cached__=None)
+        return exec, (self.code, self.space)
+
+    def finish(self) -> None:
+        for name in ("__file__", "__cached__"):
+            self.space.pop(name, None)
+
+
+class File(Source):
+    """A file with Python in it, or with the bytecode of one.
+
+    path: as it was given; `filename` has the directory before it. Compiles the file; what does not compile goes to
+    `python`.
+    """
 
     def __init__(self, path: str, rest: "list[str]") -> None:
         super().__init__([path, *rest], None if sys.flags.safe_path else os.path.dirname(os.path.realpath(path)))
         self.filename = _absolute(path)
-        self.space: dict[str, Any] = {}
-        self.code, self.loader = self._read()
+        self.code, loader = self._read()
+        self.loader = loader("__main__", self.filename)
 
     def _read(self) -> "tuple[CodeType, type]":
         try:
@@ -117,14 +140,30 @@ class File(Program):
             _become_python(self.arguments)
         return code
 
-    def prepare(self) -> "tuple[Callable[..., object], tuple[Any, ...]]":
-        self.space = fresh_main(self.loader("__main__", self.filename))
-        self.space.update(__file__=self.filename, __cached__=None)
-        return exec, (self.code, self.space)
 
-    def finish(self) -> None:
-        for name in ("__file__", "__cached__"):
-            self.space.pop(name, None)
+class Stdin(Source):
+    """The program that comes from stdin: `-`. It is read to its end before it runs.
+
+    Raises `Terminal` if somebody would have to type it.
+    """
+
+    filename = "<stdin>"
+    loader = BuiltinImporter
+
+    def __init__(self, rest: "list[str]") -> None:
+        super().__init__(["-", *rest], None if sys.flags.safe_path else "")
+        try:
+            if os.isatty(0):
+                raise Terminal("stdin is a terminal (raddle run -m code is an interactive session on raddle)")
+            with open(0, "rb", closefd=False) as stdin:
+                data = stdin.read()
+        except OSError:
+            _become_python(self.arguments)
+        code = _compile(data, self.filename)
+        if code is None:
+            _put_back(data)
+            _become_python(self.arguments)
+        self.code = code
 
 
 class Code(Program):
@@ -170,9 +209,12 @@ def find(command: "list[str]") -> Program:
     """The program that a command line starts with; the rest of it are the program's arguments.
 
     What is missing or does not compile is left to `python`, which replaces this process then.
-    Raises `NotPython` for a command that is found on PATH and is not written in Python.
+    Raises `NotPython` for a command that is found on PATH and is not written in Python, `Terminal` for `-` if stdin is
+    one.
     """
     first, rest = command[0], command[1:]
+    if first == "-":
+        return Stdin(rest)
     if first.startswith("-m"):
         name, rest = (first[2:], rest) if first[2:] else (rest[0], rest[1:])
         return Module(name, ["-m", *rest], None if sys.flags.safe_path else _working_directory())
@@ -277,6 +319,16 @@ def _compile(source: "str | bytes", filename: str) -> "CodeType | None":
     if warnings.tell() and real is not None:
         real.write(warnings.getvalue())
     return code
+
+
+def _put_back(data: bytes) -> None:
+    """Make stdin start with this, which was read from it to its end."""
+    from tempfile import TemporaryFile
+
+    with TemporaryFile() as file:
+        file.write(data)
+        file.seek(0)
+        os.dup2(file.fileno(), 0)
 
 
 def _become_python(command: "list[str]") -> "NoReturn":

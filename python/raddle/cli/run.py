@@ -31,6 +31,7 @@ PROGRAM is what python takes, or a command:
   FILE          a Python file, a directory or zip file with a __main__.py
   -m MODULE     a module
   -c CODE       a piece of Python
+  -             a file that comes from stdin
   NAME          a command on PATH that is written in Python (pytest, gunicorn, ...)
 
   --fail-on CODES   exit with status 70 if one of these was reported (default: RD001):
@@ -67,7 +68,7 @@ def main(arguments: "Sequence[str]") -> int:
         if options["--deadlocks"] not in MODES:
             raise Refused(f"--deadlocks: unknown mode {options['--deadlocks']!r} (it is one of {', '.join(MODES)})")
         found = program.find(rest)
-    except (Refused, program.NotPython) as problem:
+    except (Refused, program.NotPython, program.Terminal) as problem:
         return complain(f"run: {problem}")
     _settle_at_exit(codes)
     raddle.install(deadlocks=options["--deadlocks"])
@@ -82,7 +83,7 @@ def read_options(arguments: "Sequence[str]") -> "tuple[dict[str, str], list[str]
     Raises `Refused` for an unknown option, one without its value, and for a command line without a program.
     """
     options, rest = dict(DEFAULTS), list(arguments)
-    while rest and rest[0].startswith("-") and rest[0][:2] not in ("-m", "-c"):
+    while rest and rest[0].startswith("-") and rest[0][:2] not in ("-", "-m", "-c"):
         name, has_value, value = rest.pop(0).partition("=")
         if name not in DEFAULTS:
             raise Refused(
@@ -93,7 +94,9 @@ def read_options(arguments: "Sequence[str]") -> "tuple[dict[str, str], list[str]
             raise Refused(f"{name} needs a value, as in {name} {DEFAULTS[name]}")
         options[name] = value if has_value else rest.pop(0)
     if not rest:
-        raise Refused("which program? (raddle run app.py, -m module, -c code, or a command; raddle run --help)")
+        raise Refused(
+            "which program? (raddle run app.py, -m module, -c code, - for stdin, or a command; raddle run --help)"
+        )
     if rest[0] in ("-m", "-c") and len(rest) == 1:
         raise Refused(f"{rest[0]} needs a value, as in {'-m http.server' if rest[0] == '-m' else '-c pass'}")
     return options, rest

@@ -25,7 +25,7 @@ use super::verdict::{Outcome, Verdict};
 use super::walk::{End, Step, same};
 use super::{Record, Resource, Site};
 use crate::runtime::{Deadlocks, Runtime, Stall};
-use crate::seam::{Parker, Time, Woken};
+use crate::seam::{Parker, Time, Woken, fork_generation};
 use crate::thread::Thread;
 use crate::wait::{Sleep, Waiter};
 
@@ -105,8 +105,10 @@ pub struct Blocked<'a> {
     site: Option<Arc<dyn Site>>,
     /// What the last look found, and when to look again.
     pending: Option<(Finding, Time)>,
-    /// Since when the record is published.
-    asleep_since: Option<Time>,
+    /// In which process of a chain of forks this wait was written down, and when: a child forgets the records of its parent.
+    published: Option<(u32, Time)>,
+    /// The wait around this one, if this is a handler's.
+    outer: Option<Record>,
 }
 
 #[derive(Debug)]
@@ -128,7 +130,7 @@ impl<'a> Blocked<'a> {
         resource: Arc<dyn Resource>,
         site: Option<Arc<dyn Site>>,
     ) -> Self {
-        Blocked { runtime, me, sleeper, deadline, call, resource, site, pending: None, asleep_since: None }
+        Blocked { runtime, me, sleeper, deadline, call, resource, site, pending: None, published: None, outer: None }
     }
 
     fn publish(&mut self, waiter: &Arc<Waiter>) {
@@ -142,17 +144,24 @@ impl<'a> Blocked<'a> {
             since: now,
             timed,
         };
-        *self.me.wait.lock() = Some(record);
-        self.asleep_since = Some(now);
+        self.outer = self.me.wait.lock().replace(record);
+        self.published = Some((fork_generation(), now));
         if !timed {
             self.runtime.fell_asleep();
         }
     }
 
+    fn is_published(&self) -> bool {
+        self.published.is_some_and(|(generation, _)| generation == fork_generation())
+    }
+
     fn withdraw(&mut self) {
-        if self.asleep_since.take().is_some() {
+        if self.is_published() {
+            self.published = None;
+            // It goes on as another wait: the thread has run since.
+            let outer = self.outer.take().map(|outer| Record { epoch: self.runtime.next_epoch(), ..outer });
             // Dropped outside the mutex: it may be the last owner of something of the host's.
-            let record = self.me.wait.lock().take();
+            let record = std::mem::replace(&mut *self.me.wait.lock(), outer);
             if self.deadline.is_none() {
                 self.runtime.woke_up();
             }
@@ -203,7 +212,7 @@ impl<'a> Blocked<'a> {
 
     /// Nothing stands now, but this thread is importing: others may come to wait for it without a look at the graph.
     fn importing(&self) -> Option<(Finding, Duration)> {
-        let so_far = self.asleep_since.map_or(Duration::ZERO, Time::elapsed);
+        let so_far = self.published.map_or(Duration::ZERO, |(_, since)| since.elapsed());
         self.runtime.holds_foreign(self.me).then_some((Finding::Importing, IMPORT_LOOK.max(so_far / 16)))
     }
 
@@ -286,10 +295,10 @@ impl Sleep for Blocked<'_> {
     fn sleep(&mut self, waiter: &Arc<Waiter>) -> Result<(), Halt> {
         // Found before a race for the thing that was lost: things may be different now.
         self.pending = None;
-        if self.asleep_since.is_none() {
-            self.publish(waiter);
-        }
         while !waiter.is_notified() {
+            if !self.is_published() {
+                self.publish(waiter);
+            }
             let look_again = self.look()?;
             let until = [self.deadline, look_again].into_iter().flatten().min();
             match self.sleeper.sleep(waiter.parker(), until) {

@@ -3,14 +3,17 @@
 //! CPython's barrier is one counter that fills and drains, and those who come while it drains have to wait for that. Here
 //! each meeting is a [`Round`] of its own: the last to arrive opens it and puts the next one in its place, so nobody has to
 //! wait for the slow ones of the round before.
+//!
+//! How many have arrived, and whether the barrier is broken, is one atomic word that changes under the mutex: in the child
+//! of a fork it is as it was, as everywhere in Python, while what the mutex protects is lost.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering, fence};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering, fence};
 
 use crate::graph::{Blocked, Halt};
 use crate::seam::Mutex;
 use crate::thread::Thread;
-use crate::wait::{Queue, Waiter};
+use crate::wait::{Asleep, Home, Queue, Waiter};
 
 const FILLING: u8 = 0;
 const OPEN: u8 = 1;
@@ -25,16 +28,6 @@ struct Round {
 }
 
 impl Round {
-    /// Sleeps, in a place that was taken before, until the round has ended.
-    fn sleep(&self, waiter: &Arc<Waiter>, blocked: &mut Blocked<'_>) -> Result<(), Halt> {
-        fence(Ordering::SeqCst);
-        if self.state.load(Ordering::SeqCst) == FILLING {
-            return self.queue.sleep(waiter, blocked);
-        }
-        self.queue.leave(waiter);
-        Ok(())
-    }
-
     fn end(&self, state: u8) {
         let ended = self.state.compare_exchange(FILLING, state, Ordering::SeqCst, Ordering::SeqCst);
         if ended.is_ok() {
@@ -45,19 +38,17 @@ impl Round {
     }
 }
 
-#[derive(Debug, Default)]
-struct Inside {
-    arrived: usize,
-    broken: bool,
-    /// Made by the first who has to wait.
-    round: Option<Arc<Round>>,
-}
-
 /// A barrier without a runtime.
 #[derive(Debug, Default)]
 pub struct RawBarrier {
-    inside: Mutex<Inside>,
+    /// The present round, made by the first who has to wait.
+    round: Mutex<Option<Arc<Round>>>,
+    /// How many have arrived, shifted by one, and whether the barrier is broken. Changes under the mutex of `round`.
+    word: AtomicUsize,
 }
+
+/// In `RawBarrier::word`.
+const IS_BROKEN: usize = 1;
 
 /// The barrier is broken.
 #[derive(Clone, Debug)]
@@ -99,18 +90,18 @@ impl RawBarrier {
     /// # Errors
     /// [`Broken`] if the barrier is.
     pub fn arrive(&self, parties: usize, me: impl FnOnce() -> Arc<Thread>) -> Result<Arrival, Broken> {
-        let mut inside = self.inside.lock();
-        if inside.broken {
+        let mut present = self.round.lock();
+        if self.is_broken() {
             return Err(Broken);
         }
-        let index = inside.arrived;
+        let index = self.waiting();
         if index + 1 >= parties {
-            inside.arrived = 0;
-            return Ok(Arrival { index, last: true, round: inside.round.take(), waiter: None });
+            self.word.store(0, Ordering::Relaxed);
+            return Ok(Arrival { index, last: true, round: present.take(), waiter: None });
         }
-        inside.arrived += 1;
-        let round = Arc::clone(inside.round.get_or_insert_default());
-        drop(inside);
+        self.word.store((index + 1) << 1, Ordering::Relaxed);
+        let round = Arc::clone(present.get_or_insert_default());
+        drop(present);
         let waiter = Some(round.queue.enlist(me().parker()));
         Ok(Arrival { index, last: false, round: Some(round), waiter })
     }
@@ -126,11 +117,11 @@ impl RawBarrier {
     /// That the barrier broke meanwhile; also by the end of this wait, whatever its reason.
     pub fn wait(&self, arrival: &Arrival, blocked: &mut Blocked<'_>) -> Result<(), Failure> {
         let (Some(waiter), Some(round)) = (&arrival.waiter, &arrival.round) else { return Ok(()) };
-        let mut slept = round.sleep(waiter, blocked);
+        let mut slept = self.sleep(round, waiter, blocked);
         if slept.is_err() && !self.break_while_filling(round) && matches!(slept, Err(Halt::TimedOut)) {
             // All have come in time; the last one is still at what it does before it opens.
             blocked.lift_limit();
-            slept = round.sleep(&round.queue.enlist(blocked.me.parker()), blocked);
+            slept = self.sleep(round, &round.queue.enlist(blocked.me.parker()), blocked);
         }
         match (round.state.load(Ordering::SeqCst), slept) {
             (OPEN, _) => Ok(()),
@@ -140,12 +131,26 @@ impl RawBarrier {
         }
     }
 
+    /// Sleeps, in a place that was taken before, until the round has ended.
+    fn sleep(&self, round: &Arc<Round>, waiter: &Arc<Waiter>, blocked: &mut Blocked<'_>) -> Result<(), Halt> {
+        fence(Ordering::SeqCst);
+        if round.state.load(Ordering::SeqCst) != FILLING {
+            round.queue.leave(waiter);
+            return Ok(());
+        }
+        let seat = Seat { barrier: self, round };
+        let _asleep = Asleep::new(waiter, &seat);
+        round.queue.sleep(waiter, blocked)
+    }
+
     /// Breaks the barrier because one of `round` goes away; false if all of that round have come.
     fn break_while_filling(&self, round: &Arc<Round>) -> bool {
-        let mut inside = self.inside.lock();
-        let filling = inside.round.as_ref().is_some_and(|present| Arc::ptr_eq(present, round));
-        inside.broken |= filling;
-        drop(inside);
+        let present = self.round.lock();
+        let filling = present.as_ref().is_some_and(|present| Arc::ptr_eq(present, round));
+        if filling {
+            self.word.fetch_or(IS_BROKEN, Ordering::Relaxed);
+        }
+        drop(present);
         if filling {
             round.end(BROKEN);
         }
@@ -160,31 +165,44 @@ impl RawBarrier {
 
     /// Breaks the barrier for those who wait and for those who come.
     pub fn abort(&self) {
-        let mut inside = self.inside.lock();
-        inside.broken = true;
-        let round = inside.round.clone();
-        drop(inside);
+        let present = self.round.lock();
+        self.word.fetch_or(IS_BROKEN, Ordering::Relaxed);
+        let round = present.clone();
+        drop(present);
         round.inspect(|round| round.end(BROKEN));
     }
 
     /// Makes it a new barrier; those who wait find it broken.
     pub fn reset(&self) {
-        let mut inside = self.inside.lock();
-        let round = inside.round.take();
-        inside.arrived = 0;
-        inside.broken = false;
-        drop(inside);
+        let mut present = self.round.lock();
+        let round = present.take();
+        self.word.store(0, Ordering::Relaxed);
+        drop(present);
         round.inspect(|round| round.end(BROKEN));
     }
 
     /// How many wait in the present round.
     pub fn waiting(&self) -> usize {
-        let inside = self.inside.lock();
-        if inside.broken { 0 } else { inside.arrived }
+        let word = self.word.load(Ordering::Relaxed);
+        if word & IS_BROKEN != 0 { 0 } else { word >> 1 }
     }
 
     /// Whether it is broken.
     pub fn is_broken(&self) -> bool {
-        self.inside.lock().broken
+        self.word.load(Ordering::Relaxed) & IS_BROKEN != 0
+    }
+}
+
+/// Where a thread waits for the others: it keeps the round going in the child of a fork that this thread makes.
+struct Seat<'a> {
+    barrier: &'a RawBarrier,
+    round: &'a Arc<Round>,
+}
+
+impl Home for Seat<'_> {
+    fn return_after_fork(&self, _: &Arc<Waiter>) {
+        if self.round.state.load(Ordering::SeqCst) == FILLING {
+            *self.barrier.round.lock() = Some(Arc::clone(self.round));
+        }
     }
 }

@@ -16,15 +16,17 @@
 //! word changes as a whole, so a giver that saw WOKEN is always before the woken waiter's own look at the word.
 //!
 //! In the child of a fork the waiters are gone but their flags may be set. The first one to need the queue there finds it
-//! reset and clears them; until then nobody waits, so nobody misses a wake.
+//! reset and clears them; until then nobody waits, so nobody misses a wake. A waiter that forked itself, in a handler of
+//! a signal, counts as woken there: it looks at the word again before it sleeps.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::Sleep;
+use super::fork::{Asleep, Home};
 use super::queue::{Line, Waiter, remove};
 use crate::seam::atomic::{AtomicPtr, Ordering};
-use crate::seam::{Concurrent, Mutex, Parker, Sharing, Word};
+use crate::seam::{Concurrent, Guard, Mutex, Parker, Sharing, Word};
 
 const WAITERS: u64 = 1;
 const WOKEN: u64 = 2;
@@ -93,6 +95,7 @@ impl<K: Permits, S: Sharing> Gate<K, S> {
         let waiter = Waiter::new(parker);
         let mut losses = 0;
         while !self.take_or_enlist(token, &waiter, losses) {
+            let _asleep = Asleep::new(&waiter, self);
             if let Err(halt) = sleep.sleep(&waiter) {
                 self.leave(&waiter, losses);
                 return Err(halt);
@@ -124,10 +127,7 @@ impl<K: Permits, S: Sharing> Gate<K, S> {
 
     #[cold]
     fn give_and_wake(&self, amount: u64, held: impl Fn(u64) -> bool) -> Result<(), u64> {
-        let mut line = self.line().lock();
-        if line.inherited {
-            self.change(|word| word & !QUEUE_FLAGS);
-        }
+        let mut line = self.locked();
         // Another giver may have woken somebody since we looked.
         let (mut refused, mut waking) = (None, false);
         self.change(|word| {
@@ -156,10 +156,7 @@ impl<K: Permits, S: Sharing> Gate<K, S> {
 
     /// One look at the word by a waiter that is not queued: true if it took, false if it is queued now.
     fn take_or_enlist(&self, token: u64, waiter: &Arc<Waiter>, losses: u32) -> bool {
-        let mut line = self.line().lock();
-        if line.inherited {
-            self.change(|word| word & !QUEUE_FLAGS);
-        }
+        let mut line = self.locked();
         let (was_woken, starving) = (losses > 0, losses >= PATIENCE);
         let mut took = false;
         let now = self.change(|word| {
@@ -190,7 +187,7 @@ impl<K: Permits, S: Sharing> Gate<K, S> {
 
     /// A waiter goes away without having taken.
     fn leave(&self, waiter: &Arc<Waiter>, losses: u32) {
-        let mut line = self.line().lock();
+        let mut line = self.locked();
         let queued = remove(&mut line, waiter);
         let keep = if losses >= PATIENCE { !STARVED } else { !0 };
         let word = self.change(|word| {
@@ -204,7 +201,7 @@ impl<K: Permits, S: Sharing> Gate<K, S> {
         }
     }
 
-    fn wake_next(&self, mut line: crate::seam::Guard<'_, Line>) {
+    fn wake_next(&self, mut line: Guard<'_, Line>) {
         self.change(|word| Self::waking(word, &line));
         let woken = line.pop_front().inspect(|waiter| waiter.mark());
         drop(line);
@@ -226,6 +223,15 @@ impl<K: Permits, S: Sharing> Gate<K, S> {
         self.word.store(permits << SHIFT);
     }
 
+    /// The queue, locked; its flags are cleared if it was lost in a fork.
+    fn locked(&self) -> Guard<'_, Line> {
+        let line = self.line().lock();
+        if line.inherited {
+            self.change(|word| word & !QUEUE_FLAGS);
+        }
+        line
+    }
+
     #[cold]
     fn line(&self) -> &Mutex<Line> {
         let mut line = self.line.load(Ordering::Acquire);
@@ -242,6 +248,12 @@ impl<K: Permits, S: Sharing> Gate<K, S> {
         }
         // SAFETY: not null, and freed only by `drop`, which has `&mut self`: no reference made here outlives it.
         unsafe { &*line }
+    }
+}
+
+impl<K, S: Sharing> Home for Gate<K, S> {
+    fn return_after_fork(&self, waiter: &Arc<Waiter>) {
+        waiter.mark();
     }
 }
 

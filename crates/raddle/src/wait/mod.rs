@@ -17,11 +17,13 @@
 //!
 //! No mutex of a queue is held while a thread sleeps, wakes another one or runs code of the host.
 
+pub(crate) mod fork;
 pub(crate) mod gate;
 pub(crate) mod queue;
 
 use std::sync::Arc;
 
+pub(crate) use fork::{Asleep, Home};
 pub(crate) use gate::{Gate, Permits};
 pub(crate) use queue::{Queue, Waiter};
 

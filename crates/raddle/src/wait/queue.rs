@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::Sleep;
+use super::fork::{Asleep, Home};
 use crate::seam::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::seam::{Mutex, Parker};
 
@@ -57,11 +58,14 @@ impl Queue {
     /// Takes a place at the end.
     pub(crate) fn enlist(&self, parker: &Arc<Parker>) -> Arc<Waiter> {
         let waiter = Waiter::new(parker);
-        let mut line = self.line.lock();
-        line.push_back(Arc::clone(&waiter));
-        self.len.store(line.len(), Ordering::Release);
-        drop(line);
+        self.push(&waiter);
         waiter
+    }
+
+    fn push(&self, waiter: &Arc<Waiter>) {
+        let mut line = self.line.lock();
+        line.push_back(Arc::clone(waiter));
+        self.len.store(line.len(), Ordering::Release);
     }
 
     /// Sleeps in the place taken before. On an error the place is given back.
@@ -69,6 +73,7 @@ impl Queue {
     /// # Errors
     /// What `sleep` says, unless a notification came first.
     pub(crate) fn sleep<S: Sleep>(&self, waiter: &Arc<Waiter>, sleep: &mut S) -> Result<(), S::Halt> {
+        let _asleep = Asleep::new(waiter, self);
         match sleep.sleep(waiter) {
             Err(halt) if self.leave(waiter) => Err(halt),
             _ => Ok(()),
@@ -110,5 +115,11 @@ impl Queue {
     /// How many threads are in the queue.
     pub(crate) fn len(&self) -> usize {
         self.len.load(Ordering::Acquire)
+    }
+}
+
+impl Home for Queue {
+    fn return_after_fork(&self, waiter: &Arc<Waiter>) {
+        self.push(waiter);
     }
 }
