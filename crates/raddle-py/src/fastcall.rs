@@ -83,6 +83,16 @@ pub(crate) unsafe fn object<T: pyo3::PyClass>(py: Python<'_>, object: *mut PyObj
     unsafe { Borrowed::from_ptr(py, object).cast_unchecked::<T>().to_owned().unbind() }
 }
 
+/// A new reference to an argument of a raw method.
+///
+/// # Safety
+/// Attached, and `argument` is a live object.
+#[inline]
+pub(crate) unsafe fn reference(argument: *mut PyObject) -> Py<PyAny> {
+    // SAFETY: this function's own condition.
+    unsafe { Borrowed::from_ptr(Python::assume_attached(), argument).to_owned().unbind() }
+}
+
 /// Whether nobody can have put another method in the place of one of `T`'s for this object: it is no subclass's and has no
 /// attributes of its own.
 ///

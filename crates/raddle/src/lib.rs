@@ -20,6 +20,7 @@ pub mod error;
 #[cfg(not(loom))]
 mod facade;
 pub mod graph;
+pub mod queue;
 pub mod runtime;
 pub mod seam;
 pub mod sync;

@@ -71,6 +71,12 @@ pub enum Call {
     Wait,
     /// Waiting for the end of a thread.
     Join,
+    /// Taking an item out of a queue.
+    Get,
+    /// Putting an item into a queue.
+    Put,
+    /// Waiting for the tasks of a queue to be done.
+    Tasks,
     /// The runtime's own wait for the program's threads, after its main function is done.
     Exit,
 }
@@ -80,7 +86,9 @@ impl Display for Call {
         f.write_str(match self {
             Call::Acquire => "acquire",
             Call::Reacquire | Call::Wait => "wait",
-            Call::Join | Call::Exit => "join",
+            Call::Join | Call::Exit | Call::Tasks => "join",
+            Call::Get => "get",
+            Call::Put => "put",
         })
     }
 }

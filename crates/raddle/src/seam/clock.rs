@@ -20,6 +20,11 @@ impl Time {
         Time(self.0.saturating_add(nanos))
     }
 
+    /// How long it is until this moment; zero if it has passed.
+    pub fn left(self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(Time::now().0))
+    }
+
     /// How long ago this moment is; zero if it is still to come.
     pub fn elapsed(self) -> Duration {
         Duration::from_nanos(Time::now().0.saturating_sub(self.0))

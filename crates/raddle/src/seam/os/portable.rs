@@ -68,6 +68,11 @@ impl<T: Default> Mutex<T> {
     pub(crate) fn lock(&self) -> Guard<'_, T> {
         Guard { guard: self.0.lock().unwrap_or_else(PoisonError::into_inner), inherited: false }
     }
+
+    /// The same: forks are not known here.
+    pub(crate) fn lock_keeping(&self) -> Guard<'_, T> {
+        self.lock()
+    }
 }
 
 /// Access to the content of a [`Mutex`].
