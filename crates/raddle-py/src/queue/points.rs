@@ -74,7 +74,7 @@ impl Points {
         unsafe {
             let class = ffi::Py_TYPE(this);
             let known = self.0.load(Ordering::Relaxed) ^ u64::from((*class).tp_version_tag) << SHIFT;
-            known & !(PUT | GET) == NATIVE && known & but == 0 && has_no_attributes(this, class)
+            known & !(PUT | GET) == NATIVE && known & but == 0 && has_no_attributes(this, but)
         }
     }
 
@@ -115,8 +115,13 @@ fn by_class(this: &Bound<'_, PyAny>, originals: &Originals, kind: Kind) -> PyRes
 }
 
 fn by_object(this: &Bound<'_, PyAny>, originals: &Originals) -> PyResult<u64> {
-    let attributes = this.getattr(pyo3::intern!(this.py(), "__dict__"))?;
-    let Ok(attributes) = attributes.cast_into::<PyDict>() else { return Ok(0) };
+    // SAFETY: attached, and `this` is alive. Asking for `__dict__` would make one, and every later call slower.
+    let attributes = match unsafe { attributes(this.as_ptr()) } {
+        // SAFETY: not null, so the object's dictionary, which it keeps alive; it is counted here.
+        Some(found) => unsafe { Bound::from_borrowed_ptr_or_opt(this.py(), found) },
+        None => Some(this.getattr(pyo3::intern!(this.py(), "__dict__"))?),
+    };
+    let Some(attributes) = attributes.and_then(|found| found.cast_into::<PyDict>().ok()) else { return Ok(0) };
     let mut found = 0;
     for (name, (_, point)) in originals.names.iter().zip(NAMES) {
         if attributes.contains(name)? {
@@ -126,28 +131,43 @@ fn by_object(this: &Bound<'_, PyAny>, originals: &Originals) -> PyResult<u64> {
     Ok(found)
 }
 
-/// Whether the object has no attribute of its own that stands in for a method.
+/// The object's dictionary, or null if it has none yet; `None` if that cannot be told.
 ///
 /// # Safety
-/// Attached; `this` is a live object, `class` its class.
+/// Attached, and `this` is a live object.
 #[inline]
-unsafe fn has_no_attributes(this: *mut PyObject, class: *mut ffi::PyTypeObject) -> bool {
+unsafe fn attributes(this: *mut PyObject) -> Option<*mut PyObject> {
     // SAFETY: this function's own condition. At a positive offset lies the pointer to the dictionary, or null.
     unsafe {
-        let offset = (*class).tp_dictoffset;
-        if offset <= 0 {
-            return false;
-        }
-        let attributes = this.cast::<u8>().offset(offset).cast::<*mut PyObject>().read();
-        attributes.is_null() || none_of_ours(attributes)
+        let offset = (*ffi::Py_TYPE(this)).tp_dictoffset;
+        (offset > 0).then(|| this.cast::<u8>().offset(offset).cast::<*mut PyObject>().read())
     }
 }
 
-/// Whether none of the names is a key of the dictionary.
-unsafe fn none_of_ours(attributes: *mut PyObject) -> bool {
+/// Whether the object has no attribute of its own that stands in for a method.
+///
+/// # Safety
+/// As [`attributes`].
+#[inline]
+unsafe fn has_no_attributes(this: *mut PyObject, but: u64) -> bool {
+    // SAFETY: this function's own condition.
+    unsafe {
+        match attributes(this) {
+            Some(attributes) if attributes.is_null() => true,
+            Some(attributes) => has_none_of_ours(attributes, but),
+            None => false,
+        }
+    }
+}
+
+/// Whether no extension point, and nothing of `but`, is a key of the dictionary.
+unsafe fn has_none_of_ours(attributes: *mut PyObject, but: u64) -> bool {
     // SAFETY: attached, says the caller, and that this is an object's dictionary.
     unsafe {
         let Some(originals) = ORIGINALS.get(Python::assume_attached()) else { return false };
-        originals.names.iter().all(|name| ffi::PyDict_Contains(attributes, name.as_ptr()) == 0)
+        let absent = |name: &Py<PyString>| ffi::PyDict_Contains(attributes, name.as_ptr()) == 0;
+        let mut names = originals.names.iter().zip(NAMES);
+        ffi::PyDict_Size(attributes) == 0
+            || names.all(|(name, (_, point))| point & (INSERT | REMOVE | QSIZE | but) == 0 || absent(name))
     }
 }

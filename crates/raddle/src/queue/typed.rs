@@ -171,7 +171,7 @@ impl<C: Container> OrderedQueue<C> {
     /// ```
     /// # use raddle::queue::{GetError, Queue};
     /// # use std::time::Duration;
-    /// let queue = Queue::new();
+    /// let queue: Queue<u8> = Queue::new();
     /// assert_eq!(queue.get_timeout(Duration::from_millis(1)), Err(GetError::Empty));
     /// ```
     #[track_caller]
