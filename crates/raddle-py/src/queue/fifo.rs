@@ -142,49 +142,48 @@ impl Queue {
         self.shape.load(Ordering::Relaxed) == shape
     }
 
-    /// Puts an item if there is room; `None` if there is not. Null with an error set if it could not be compared.
+    /// Puts an item if there is room; whether there was.
     ///
     /// # Safety
     /// Attached, and `item` is a live object, which is admitted.
-    #[inline]
-    unsafe fn put_at_once(&self, item: *mut PyObject) -> Option<*mut PyObject> {
-        // SAFETY: this function's own condition; a reference that is not needed is given back.
+    #[inline(always)]
+    unsafe fn put_at_once(&self, item: *mut PyObject) -> bool {
+        // SAFETY: this function's own condition; a reference that is not needed is given back, and is not the last one.
         unsafe {
-            match self.raw.try_put(reference(item)) {
-                Ok(()) => Some(self.unless_incomparable(none())),
-                Err((item, _)) => {
-                    ffi::Py_DECREF(item.into_ptr());
-                    None
-                }
-            }
+            let put = self.raw.try_put(reference(item));
+            put.map_err(|(item, _)| ffi::Py_DECREF(item.into_ptr())).is_ok()
         }
+    }
+
+    /// The same for a queue of which more has to be looked at. A comparison may have left an error.
+    ///
+    /// # Safety
+    /// Attached; `this` is the queue, `item` a live object.
+    unsafe fn put_after_a_look(&self, this: *mut PyObject, item: *mut PyObject, but: u64) -> bool {
+        // SAFETY: this function's own condition.
+        unsafe { self.points.are_native(this, but) && self.admits(item) && self.put_at_once(item) }
     }
 
     /// Takes an item if there is one, as a new reference.
-    ///
-    /// # Safety
-    /// Attached.
-    #[inline]
-    unsafe fn get_at_once(&self) -> Option<*mut PyObject> {
-        let item = self.raw.try_get().ok()?.into_ptr();
-        // SAFETY: this function's own condition.
-        Some(unsafe { self.unless_incomparable(item) })
+    #[inline(always)]
+    fn get_at_once(&self) -> Option<*mut PyObject> {
+        self.raw.try_get().ok().map(Py::into_ptr)
     }
 
-    /// The object, or null if a comparison has failed (for want of stack: nothing else is let in).
+    /// The same for a queue of which more has to be looked at; null with an error set if a comparison has failed.
     ///
     /// # Safety
-    /// Attached, and `object` is a reference of the caller's.
-    #[inline]
-    unsafe fn unless_incomparable(&self, object: *mut PyObject) -> *mut PyObject {
-        // SAFETY: this function's own condition.
+    /// Attached; `this` is the queue.
+    unsafe fn get_after_a_look(&self, this: *mut PyObject, but: u64) -> Option<*mut PyObject> {
+        // SAFETY: this function's own condition; the item's reference is given back if it is not returned.
         unsafe {
+            let item = if self.points.are_native(this, but) { self.get_at_once()? } else { return None };
             if self.kind == Kind::Priority && !ffi::PyErr_Occurred().is_null() {
-                ffi::Py_DECREF(object);
-                return std::ptr::null_mut();
+                ffi::Py_DECREF(item);
+                return Some(std::ptr::null_mut());
             }
+            Some(item)
         }
-        object
     }
 
     #[cold]
@@ -528,7 +527,11 @@ impl Queue {
     }
 }
 
-type Arguments = (*const *mut PyObject, isize, *mut PyObject);
+/// `None`, or null if a comparison has left an error: for want of stack or memory, since nothing else is let in.
+fn none_unless_incomparable() -> *mut PyObject {
+    // SAFETY: methods are called by attached threads.
+    if unsafe { ffi::PyErr_Occurred() }.is_null() { none() } else { std::ptr::null_mut() }
+}
 
 /// The receiver of a raw method, counted.
 ///
@@ -548,20 +551,19 @@ unsafe extern "C" fn put(
     // SAFETY: called by the interpreter as a method of Queue, with its arguments, by an attached thread.
     unsafe {
         let queue = receiver::<Queue>(this);
-        if n == 1
-            && names.is_null()
-            && queue.points.are_native(this, 0)
-            && queue.admits(*args)
-            && let Some(put) = queue.put_at_once(*args)
-        {
-            return put;
+        if n == 1 && names.is_null() && queue.points.are_bare(this, 0) && queue.put_at_once(*args) {
+            return none();
         }
-        put_slowly(this, (args, n, names))
+        put_slowly(this, args, n, names)
     }
 }
 
-#[cold]
-unsafe fn put_slowly(this: *mut PyObject, (args, n, names): Arguments) -> *mut PyObject {
+#[inline(never)]
+unsafe fn put_slowly(this: *mut PyObject, args: *const *mut PyObject, n: isize, names: *mut PyObject) -> *mut PyObject {
+    // SAFETY: the condition of `put`.
+    if n == 1 && names.is_null() && unsafe { receiver::<Queue>(this).put_after_a_look(this, *args, 0) } {
+        return none_unless_incomparable();
+    }
     guarded(|py| {
         // SAFETY: the condition of `put`.
         let (this, [item, block, timeout]) = unsafe {
@@ -582,13 +584,11 @@ unsafe extern "C" fn put_nowait(
     // SAFETY: called by the interpreter as a method of Queue, with its arguments, by an attached thread.
     unsafe {
         let queue = receiver::<Queue>(this);
-        if n == 1
-            && names.is_null()
-            && queue.points.are_native(this, PUT)
-            && queue.admits(*args)
-            && let Some(put) = queue.put_at_once(*args)
-        {
-            return put;
+        if n == 1 && names.is_null() && queue.points.are_bare(this, PUT) && queue.put_at_once(*args) {
+            return none();
+        }
+        if n == 1 && names.is_null() && queue.put_after_a_look(this, *args, PUT) {
+            return none_unless_incomparable();
         }
         guarded(|py| {
             let [item] = arguments_after(py, "Queue.put_nowait", 1, (args, n, names), ["item"])?;
@@ -614,8 +614,22 @@ unsafe extern "C" fn get(
         let queue = receiver::<Queue>(this);
         if n == 0
             && names.is_null()
-            && queue.points.are_native(this, 0)
+            && queue.points.are_bare(this, 0)
             && let Some(item) = queue.get_at_once()
+        {
+            return item;
+        }
+        get_slowly(this, args, n, names)
+    }
+}
+
+#[inline(never)]
+unsafe fn get_slowly(this: *mut PyObject, args: *const *mut PyObject, n: isize, names: *mut PyObject) -> *mut PyObject {
+    // SAFETY: the condition of `get`.
+    unsafe {
+        if n == 0
+            && names.is_null()
+            && let Some(item) = receiver::<Queue>(this).get_after_a_look(this, 0)
         {
             return item;
         }
@@ -630,9 +644,12 @@ unsafe extern "C" fn get_nowait(this: *mut PyObject, _: *mut PyObject) -> *mut P
     // SAFETY: called by the interpreter as a method of Queue, by an attached thread.
     unsafe {
         let queue = receiver::<Queue>(this);
-        if queue.points.are_native(this, GET)
+        if queue.points.are_bare(this, GET)
             && let Some(item) = queue.get_at_once()
         {
+            return item;
+        }
+        if let Some(item) = queue.get_after_a_look(this, GET) {
             return item;
         }
         guarded(|py| {

@@ -70,7 +70,7 @@ impl Container for Order {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn push(&mut self, item: Py<PyAny>) {
         match self {
             Order::Fifo(items) => items.push(item),
@@ -79,7 +79,7 @@ impl Container for Order {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn pop(&mut self) -> Option<Py<PyAny>> {
         match self {
             Order::Fifo(items) => items.pop(),

@@ -4,11 +4,12 @@
 //! A class carries a number that the interpreter changes whenever it or one of its bases is changed (the version tag of its
 //! method cache; 0 while it has none). What was found out for an object's class is remembered in the object together with
 //! that number, so that a call has to compare one word. Attributes of the object itself are in its dictionary, if there is
-//! one; then that is asked.
+//! one with anything in it; then that is asked.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use pyo3::PyTypeInfo;
+use pyo3::exceptions::PySystemError;
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -18,9 +19,10 @@ use super::fifo::Queue;
 use super::lifo::LifoQueue;
 use super::order::Kind;
 use super::priority::PriorityQueue;
+use crate::fastcall::{attributes, has_attributes};
 
 /// The class has been looked at, and the queue is native.
-pub(super) const NATIVE: u64 = 1;
+const NATIVE: u64 = 1;
 // What is overridden.
 pub(super) const INIT: u64 = 2;
 pub(super) const INSERT: u64 = 4;
@@ -28,6 +30,9 @@ pub(super) const REMOVE: u64 = 8;
 pub(super) const QSIZE: u64 = 16;
 pub(super) const PUT: u64 = 32;
 pub(super) const GET: u64 = 64;
+
+/// It is a priority queue, which has to look at each item first.
+const RANKED: u64 = 128;
 
 /// Those that make a queue compatible.
 pub(super) const EXTENSION_POINTS: u64 = INIT | INSERT | REMOVE | QSIZE;
@@ -48,10 +53,15 @@ static ORIGINALS: PyOnceLock<Originals> = PyOnceLock::new();
 
 /// Remembers the classes' methods; to be called at import, when they are complete.
 pub(super) fn remember(py: Python<'_>) -> PyResult<()> {
+    // SAFETY: attached; a class that is a type object.
+    let offset = unsafe { (*Queue::type_object_raw(py)).tp_dictoffset };
+    if offset <= 0 {
+        return Err(PySystemError::new_err("a queue has no place for its dictionary; this is a bug in raddle"));
+    }
     let names = NAMES.map(|(name, _)| PyString::intern(py, name).unbind());
     let of = |class: &Bound<'_, pyo3::types::PyType>| -> PyResult<[Py<PyAny>; NAMES.len()]> {
         let found: Vec<_> = names.iter().map(|name| class.getattr(name).map(Bound::unbind)).collect::<PyResult<_>>()?;
-        found.try_into().map_err(|_| pyo3::exceptions::PySystemError::new_err("a queue's methods cannot be counted"))
+        found.try_into().map_err(|_| PySystemError::new_err("a queue's methods cannot be counted"))
     };
     let methods =
         [of(&Queue::type_object(py))?, of(&LifoQueue::type_object(py))?, of(&PriorityQueue::type_object(py))?];
@@ -64,18 +74,38 @@ pub(super) fn remember(py: Python<'_>) -> PyResult<()> {
 pub(super) struct Points(AtomicU64);
 
 impl Points {
-    /// Whether the object `this`, to which these points belong, is native and has none of `but` overridden.
+    /// Whether the object `this`, to which these points belong, is native, has none of `but` overridden, is no priority
+    /// queue and has no attributes: then there is nothing to look at but itself.
     ///
     /// # Safety
     /// Attached, and `this` is a live object of the class `Queue`.
     #[inline]
+    pub(super) unsafe fn are_bare(&self, this: *mut PyObject, but: u64) -> bool {
+        // SAFETY: this function's own condition.
+        unsafe { self.known(this) & (!(PUT | GET) | but) == NATIVE && !has_attributes(this) }
+    }
+
+    /// Whether it is native and has none of `but` overridden.
+    ///
+    /// # Safety
+    /// As [`are_bare`](Points::are_bare).
     pub(super) unsafe fn are_native(&self, this: *mut PyObject, but: u64) -> bool {
-        // SAFETY: this function's own condition; the class of a live object is alive.
+        // SAFETY: this function's own condition.
         unsafe {
-            let class = ffi::Py_TYPE(this);
-            let known = self.0.load(Ordering::Relaxed) ^ u64::from((*class).tp_version_tag) << SHIFT;
-            known & !(PUT | GET) == NATIVE && known & but == 0 && has_no_attributes(this, but)
+            let known = self.known(this);
+            known & !(PUT | GET | RANKED) == NATIVE && known & but == 0 && has_none_of_ours(this, but)
         }
+    }
+
+    /// What is known, if it is known of the class as it is now; else something that has bits where none are.
+    ///
+    /// # Safety
+    /// As [`are_bare`](Points::are_bare).
+    #[inline]
+    unsafe fn known(&self, this: *mut PyObject) -> u64 {
+        // SAFETY: this function's own condition; the class of a live object is alive.
+        let tag = unsafe { (*ffi::Py_TYPE(this)).tp_version_tag };
+        self.0.load(Ordering::Relaxed) ^ u64::from(tag) << SHIFT
     }
 
     /// Forgets what is known, as when the mode has changed.
@@ -95,6 +125,7 @@ impl Points {
         } else {
             let found = by_class(this, originals, kind)?;
             let native = if native && found & EXTENSION_POINTS == 0 { NATIVE } else { 0 };
+            let native = native | if kind == Kind::Priority { RANKED } else { 0 };
             self.0.store(if tag() == 0 { 0 } else { tag() | found | native }, Ordering::Relaxed);
             found
         };
@@ -115,13 +146,11 @@ fn by_class(this: &Bound<'_, PyAny>, originals: &Originals, kind: Kind) -> PyRes
 }
 
 fn by_object(this: &Bound<'_, PyAny>, originals: &Originals) -> PyResult<u64> {
-    // SAFETY: attached, and `this` is alive. Asking for `__dict__` would make one, and every later call slower.
-    let attributes = match unsafe { attributes(this.as_ptr()) } {
-        // SAFETY: not null, so the object's dictionary, which it keeps alive; it is counted here.
-        Some(found) => unsafe { Bound::from_borrowed_ptr_or_opt(this.py(), found) },
-        None => Some(this.getattr(pyo3::intern!(this.py(), "__dict__"))?),
-    };
-    let Some(attributes) = attributes.and_then(|found| found.cast_into::<PyDict>().ok()) else { return Ok(0) };
+    // SAFETY: attached, and `this` is alive.
+    let attributes = unsafe { attributes(this.as_ptr()) }.cast::<PyObject>();
+    // SAFETY: null or the object's dictionary, which it keeps alive; it is counted here.
+    let Some(attributes) = (unsafe { Bound::from_borrowed_ptr_or_opt(this.py(), attributes) }) else { return Ok(0) };
+    let attributes = attributes.cast_into::<PyDict>()?;
     let mut found = 0;
     for (name, (_, point)) in originals.names.iter().zip(NAMES) {
         if attributes.contains(name)? {
@@ -131,43 +160,20 @@ fn by_object(this: &Bound<'_, PyAny>, originals: &Originals) -> PyResult<u64> {
     Ok(found)
 }
 
-/// The object's dictionary, or null if it has none yet; `None` if that cannot be told.
+/// Whether no extension point, and nothing of `but`, is an attribute of the object itself.
 ///
 /// # Safety
-/// Attached, and `this` is a live object.
-#[inline]
-unsafe fn attributes(this: *mut PyObject) -> Option<*mut PyObject> {
-    // SAFETY: this function's own condition. At a positive offset lies the pointer to the dictionary, or null.
-    unsafe {
-        let offset = (*ffi::Py_TYPE(this)).tp_dictoffset;
-        (offset > 0).then(|| this.cast::<u8>().offset(offset).cast::<*mut PyObject>().read())
-    }
-}
-
-/// Whether the object has no attribute of its own that stands in for a method.
-///
-/// # Safety
-/// As [`attributes`].
-#[inline]
-unsafe fn has_no_attributes(this: *mut PyObject, but: u64) -> bool {
+/// Attached, and `this` is a live object of the class `Queue`.
+unsafe fn has_none_of_ours(this: *mut PyObject, but: u64) -> bool {
     // SAFETY: this function's own condition.
     unsafe {
-        match attributes(this) {
-            Some(attributes) if attributes.is_null() => true,
-            Some(attributes) => has_none_of_ours(attributes, but),
-            None => false,
+        if !has_attributes(this) {
+            return true;
         }
-    }
-}
-
-/// Whether no extension point, and nothing of `but`, is a key of the dictionary.
-unsafe fn has_none_of_ours(attributes: *mut PyObject, but: u64) -> bool {
-    // SAFETY: attached, says the caller, and that this is an object's dictionary.
-    unsafe {
+        let attributes = attributes(this).cast::<PyObject>();
         let Some(originals) = ORIGINALS.get(Python::assume_attached()) else { return false };
         let absent = |name: &Py<PyString>| ffi::PyDict_Contains(attributes, name.as_ptr()) == 0;
         let mut names = originals.names.iter().zip(NAMES);
-        ffi::PyDict_Size(attributes) == 0
-            || names.all(|(name, (_, point))| point & (INSERT | REMOVE | QSIZE | but) == 0 || absent(name))
+        names.all(|(name, (_, point))| point & (INSERT | REMOVE | QSIZE | but) == 0 || absent(name))
     }
 }

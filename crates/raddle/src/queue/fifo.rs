@@ -19,6 +19,13 @@ impl<T> Default for Fifo<T> {
     }
 }
 
+impl<T> Fifo<T> {
+    #[cold]
+    fn give_room_back(&mut self) {
+        self.items = VecDeque::new();
+    }
+}
+
 impl<T> Container for Fifo<T> {
     type Item = T;
 
@@ -36,7 +43,7 @@ impl<T> Container for Fifo<T> {
     fn pop(&mut self) -> Option<T> {
         let item = self.items.pop_front();
         if self.items.is_empty() && self.items.capacity() > KEPT {
-            self.items = VecDeque::new();
+            self.give_room_back();
         }
         item
     }

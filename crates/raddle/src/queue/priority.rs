@@ -55,11 +55,13 @@ impl<T: PartialOrd> Container for Heap<T> {
         self.items.len()
     }
 
+    #[inline(never)]
     fn push(&mut self, item: T) {
         self.items.push(item);
         self.rise(self.items.len() - 1);
     }
 
+    #[inline(never)]
     fn pop(&mut self) -> Option<T> {
         let last = self.items.pop()?;
         let Some(top) = self.items.first_mut() else { return Some(last) };

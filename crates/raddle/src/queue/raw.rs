@@ -135,7 +135,7 @@ fn wake_all(line: &Line) {
 }
 
 impl<C: Container> Inside<C> {
-    #[inline]
+    #[inline(always)]
     fn put(&mut self, item: C::Item, bound: usize) -> Result<Wake, (C::Item, Refused)> {
         if self.shut_down || self.moved {
             return Err((item, if self.moved { Refused::Moved } else { Refused::ShutDown }));
@@ -148,7 +148,7 @@ impl<C: Container> Inside<C> {
         Ok(Wake(self.getters.next(), None))
     }
 
-    #[inline]
+    #[inline(always)]
     fn get(&mut self, bound: usize) -> Result<(C::Item, Wake), Refused> {
         match self.items.pop() {
             Some(item) => Ok((item, Wake(self.putter(bound), None))),
