@@ -350,8 +350,8 @@ impl Queue {
         let queue = this.get();
         queue.native.store(false, Ordering::Release);
         queue.points.forget();
-        drop(queue.raw.reset());
-        drop(queue.parts.take());
+        // What was in a queue that is made once more goes when that is done: its destructors may use the queue.
+        let _before = (queue.raw.reset(), queue.parts.take());
         let overridden = queue.points.overridden(this, queue.kind, false)?;
         queue.points.forget();
         let size = match &maxsize {

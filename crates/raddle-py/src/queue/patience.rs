@@ -62,11 +62,19 @@ impl<'py> Patience<'py> {
         }
         let limit = match self.timeout.as_ref().and_then(Limit::usual) {
             Some(seconds) => Limit::after(seconds),
-            None => Limit::of_timed_wait(self.timeout.as_ref())?,
+            None => self.unusual_limit()?,
         };
         Ok(match limit {
             Limit::After(_) => limit.deadline().map_or(Limit::Never, Limit::Until),
             limit => limit,
         })
+    }
+
+    /// CPython adds the clock and takes it away again, and hands what is left to a condition: of that come the errors.
+    fn unusual_limit(&self) -> PyResult<Limit> {
+        let Some(timeout) = &self.timeout else { return Ok(Limit::Never) };
+        let clock = timeout.py().import("time")?.getattr("monotonic")?;
+        let left = clock.call0()?.add(timeout)?.sub(clock.call0()?)?;
+        Limit::of_timed_wait(Some(&left))
     }
 }
