@@ -21,7 +21,15 @@ NAMES = tuple(
 QUEUE_NAMES = ("Queue", "LifoQueue", "PriorityQueue", "SimpleQueue", "ShutDown")
 
 # Modules whose own names for the interpreter's primitives stay: they are the ground that `threading` and `queue` stand on.
-LEFT_ALONE = {"_thread", "_queue", "threading", "queue", "importlib._bootstrap", "_frozen_importlib", "_frozen_importlib_external"}
+LEFT_ALONE = {
+    "_thread",
+    "_queue",
+    "threading",
+    "queue",
+    "importlib._bootstrap",
+    "_frozen_importlib",
+    "_frozen_importlib_external",
+}
 
 
 # Where something was put, under which name, what was there before, and what was put there.
@@ -120,9 +128,7 @@ def install(*, deadlocks: str = "raise", deadlock_grace: float = 0.2) -> Install
     return installed
 
 
-def _replace(
-    undo: "list[_Put]", swap: "dict[int, tuple[str, object]]", holder: object, name: str, new: object
-) -> None:
+def _replace(undo: "list[_Put]", swap: "dict[int, tuple[str, object]]", holder: object, name: str, new: object) -> None:
     old = getattr(holder, name, None)
     if old is None and name != "ShutDown":  # which is put there on versions that have none
         return

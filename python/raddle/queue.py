@@ -7,6 +7,6 @@ from ._raddle import LifoQueue, PriorityQueue, Queue, SimpleQueue
 try:
     from queue import ShutDown  # type: ignore[attr-defined]
 except ImportError:
-    from ._raddle import ShutDown  # type: ignore[attr-defined, no-redef]
+    from ._raddle import ShutDown
 
 __all__ = ["Empty", "Full", "LifoQueue", "PriorityQueue", "Queue", "ShutDown", "SimpleQueue"]

@@ -582,7 +582,9 @@ def test_not_made_yet(queue_api, name, attribute):
     same(queue_api, body)
 
 
-@pytest.mark.parametrize("method", ["put", "get", "qsize", "empty", "full", "task_done", "join", "put_nowait", "get_nowait"])
+@pytest.mark.parametrize(
+    "method", ["put", "get", "qsize", "empty", "full", "task_done", "join", "put_nowait", "get_nowait"]
+)
 @THREE
 def test_used_before_it_is_made(queue_api, name, method):
     """Class and text of the error."""
@@ -697,7 +699,8 @@ def test_points_put_in_place_later(queue_api, where):
             log.append(args[-1])
             q.queue.append(args[-1] * 10)
 
-        setattr({"instance": q, "class": Mine, "base": Base, "mixin": Mixin}[where], "_put", put)
+        holder = {"instance": q, "class": Mine, "base": Base, "mixin": Mixin}[where]
+        holder._put = put
         q.put(3)
         return log, [q.get(), q.get()]
 

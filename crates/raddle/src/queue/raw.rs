@@ -304,16 +304,17 @@ impl<C: Container, X: Exclusion<Inside<C>>> RawQueue<C, X> {
         let mut woken = false;
         loop {
             match self.put_or_enlist(item, &waiter, woken) {
-                Ok(wake) => return Ok(wake.now()),
+                Ok(wake) => {
+                    wake.now();
+                    return Ok(());
+                }
                 Err((back, Refused::NotNow)) => item = back,
                 Err((back, refused)) => return Err((back, refused.into())),
             }
             if let Err(halt) = sleep.sleep(&waiter) {
                 let stop = halt.into();
-                return match self.leave_putters(item, &waiter, stop.time_is_up) {
-                    Ok(wake) => Ok(wake.now()),
-                    Err(back) => Err((back, Denied::Halted(stop.halt))),
-                };
+                let late = self.leave_putters(item, &waiter, stop.time_is_up);
+                return late.map(Wake::now).map_err(|back| (back, Denied::Halted(stop.halt)));
             }
             woken = true;
         }
