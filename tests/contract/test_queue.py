@@ -115,6 +115,26 @@ def test_odd_sizes(queue_api, name, maxsize):
     same(queue_api, body)
 
 
+@pytest.mark.parametrize("method", ["full", "qsize", "empty", "join", "task_done", "get_nowait"])
+@pytest.mark.parametrize("maxsize", [1.5, None, "5", []], ids=repr)
+def test_methods_of_a_queue_of_odd_size(queue_api, maxsize, method):
+    """Value, or class and text of the error."""
+    same(queue_api, lambda api: getattr(api.Queue(maxsize), method)())
+
+
+@pytest.mark.parametrize("size", [-1, 0, 2.5, None, "", "x", True], ids=repr)
+@pytest.mark.parametrize("method", ["full", "qsize", "empty", "get_nowait"])
+def test_odd_values_of_qsize(queue_api, size, method):
+    """Whatever an overridden `_qsize` gives."""
+
+    def body(api):
+        q = type("Mine", (api.Queue,), {"_qsize": lambda self: size})(3)
+        q.queue.append(1)
+        return getattr(q, method)()
+
+    same(queue_api, body)
+
+
 @pytest.mark.parametrize("maxsize", [-1, 0, 1, 2.5, None, "5"], ids=repr)
 def test_size_set_later(queue_api, maxsize):
     """The same when it is set afterwards."""

@@ -419,7 +419,14 @@ pub(super) fn size<'py>(this: &Bound<'py, Queue>) -> PyResult<Bound<'py, PyAny>>
 }
 
 pub(super) fn is_full(this: &Bound<'_, Queue>) -> PyResult<bool> {
-    holding(&part(this, Part::Mutex)?, || Ok(is_bounded(this)? && is_at_bound(this)?))
+    holding(&part(this, Part::Mutex)?, || {
+        let maxsize = part(this, Part::Maxsize)?;
+        Ok(0i32.into_pyobject(this.py())?.lt(&maxsize)? && maxsize.le(qsize(this)?)?)
+    })
+}
+
+pub(super) fn is_empty_now(this: &Bound<'_, Queue>) -> PyResult<bool> {
+    holding(&part(this, Part::Mutex)?, || is_empty(this))
 }
 
 pub(super) fn shutdown(this: &Bound<'_, Queue>, immediate: bool) -> PyResult<()> {

@@ -286,8 +286,8 @@ impl Queue {
         if moved { compatible::join(this, patience) } else { Ok(done) }
     }
 
-    fn size(this: &Bound<'_, Self>) -> PyResult<usize> {
-        if Self::is_native(this)? { Ok(this.get().raw.len()) } else { compatible::size(this)?.extract() }
+    fn is_empty(this: &Bound<'_, Self>) -> PyResult<bool> {
+        if Self::is_native(this)? { Ok(this.get().raw.is_empty()) } else { compatible::is_empty_now(this) }
     }
 
     fn is_full(this: &Bound<'_, Self>) -> PyResult<bool> {
@@ -685,7 +685,7 @@ unsafe extern "C" fn is_empty(this: *mut PyObject, _: *mut PyObject) -> *mut PyO
         if queue.points.are_native(this, 0) {
             return truth(queue.raw.is_empty());
         }
-        guarded(|py| Queue::size(&counted(py, this)).map(|size| truth(size == 0)))
+        guarded(|py| Queue::is_empty(&counted(py, this)).map(truth))
     }
 }
 
