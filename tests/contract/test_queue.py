@@ -313,7 +313,7 @@ def test_wrong_keywords(queue_api, name):
     """Class and text."""
     same(queue_api, lambda api: getattr(api, name)().put(1, wait=True))
     same(queue_api, lambda api: getattr(api, name)().put(1, item=2))
-    same(queue_api, lambda api: getattr(api, name)().get(blok=True))
+    same(queue_api, lambda api: getattr(api, name)().get(frobnicate=True))
     same(queue_api, lambda api: getattr(api, name)().put_nowait())
     for method in ("qsize", "empty", "full", "task_done", "get_nowait"):
         with pytest.raises(TypeError):
