@@ -17,7 +17,7 @@ use raddle::queue::{Container, Denied, Refused};
 
 use super::compatible::{self, Part, Parts};
 use super::order::{Kind, Order, shape};
-use super::patience::Patience;
+use super::patience::{Patience, harmless};
 use super::points::{EXTENSION_POINTS, GET, PUT, Points};
 use super::{empty, full, generic_alias, shut_down};
 use crate::detach;
@@ -627,8 +627,7 @@ unsafe extern "C" fn get(
 unsafe fn get_slowly(this: *mut PyObject, args: *const *mut PyObject, n: isize, names: *mut PyObject) -> *mut PyObject {
     // SAFETY: the condition of `get`.
     unsafe {
-        if n == 0
-            && names.is_null()
+        if harmless(args, n, names).is_some()
             && let Some(item) = receiver::<Queue>(this).get_after_a_look(this, 0)
         {
             return item;

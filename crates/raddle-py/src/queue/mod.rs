@@ -29,14 +29,34 @@ mod points;
 mod priority;
 mod simple;
 
+use pyo3::ffi::PyObject;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
 
+use crate::fastcall::guarded;
+
+static EMPTY: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+
 /// `queue.Empty`, the standard library's.
 fn empty(py: Python<'_>) -> PyErr {
-    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    raised(py, CLASS.import(py, "queue", "Empty"))
+    raised(py, EMPTY.import(py, "queue", "Empty"))
+}
+
+/// Raises it in a raw method: sets the error and gives null.
+///
+/// # Safety
+/// Attached.
+unsafe fn raise_empty() -> *mut PyObject {
+    // SAFETY: this function's own condition.
+    match EMPTY.get(unsafe { Python::assume_attached() }) {
+        Some(class) => {
+            // SAFETY: attached, and a class of exceptions.
+            unsafe { pyo3::ffi::PyErr_SetNone(class.as_ptr()) };
+            std::ptr::null_mut()
+        }
+        None => guarded(|py| Err(empty(py))),
+    }
 }
 
 /// `queue.Full`, the standard library's.

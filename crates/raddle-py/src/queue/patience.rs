@@ -1,7 +1,10 @@
 //! `block=True, timeout=None` of `put` and `get`, looked at when and in the order in which CPython's source does.
 
 use pyo3::exceptions::PyValueError;
+use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyString;
 use raddle::seam::Time;
 
 use crate::limit::Limit;
@@ -76,5 +79,63 @@ impl<'py> Patience<'py> {
         let clock = timeout.py().import("time")?.getattr("monotonic")?;
         let left = clock.call0()?.add(timeout)?.sub(clock.call0()?)?;
         Limit::of_timed_wait(Some(&left))
+    }
+}
+
+/// Whether the arguments of a `get` are such that nobody finds fault with them, so that an item that is there can be taken
+/// without a further look; then also whether it may wait.
+///
+/// # Safety
+/// `args`, `count` and `names` must be those of a call that is under way (vectorcall convention), the thread attached.
+pub(super) unsafe fn harmless(args: *const *mut PyObject, count: isize, names: *mut PyObject) -> Option<bool> {
+    // SAFETY: this function's own condition: as many references as said, and a tuple of names or null.
+    unsafe {
+        let named = if names.is_null() { 0 } else { ffi::PyTuple_GET_SIZE(names) };
+        match (count, named) {
+            (0, 0) => Some(true),
+            (1, 0) => truth_of(*args),
+            (2, 0) if is_plain_limit(*args.add(1)) => truth_of(*args),
+            (0, 1) => {
+                let [block, timeout] = keywords(Python::assume_attached());
+                let name = ffi::PyTuple_GET_ITEM(names, 0);
+                match () {
+                    () if name == block => truth_of(*args),
+                    () if name == timeout && is_plain_limit(*args) => Some(true),
+                    () => None,
+                }
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The two names as the interpreter passes them, which interns what stands in a program.
+fn keywords(py: Python<'_>) -> [*mut PyObject; 2] {
+    static NAMES: PyOnceLock<[Py<PyString>; 2]> = PyOnceLock::new();
+    let names = NAMES.get_or_init(py, || ["block", "timeout"].map(|name| PyString::intern(py, name).unbind()));
+    [names[0].as_ptr(), names[1].as_ptr()]
+}
+
+unsafe fn truth_of(block: *mut PyObject) -> Option<bool> {
+    // SAFETY: both live as long as the interpreter; addresses are compared.
+    unsafe {
+        match () {
+            () if block == ffi::Py_True() => Some(true),
+            () if block == ffi::Py_False() => Some(false),
+            () => None,
+        }
+    }
+}
+
+unsafe fn is_plain_limit(timeout: *mut PyObject) -> bool {
+    // SAFETY: `harmless`'s own condition: a live object, whose exact class is looked at before it is read.
+    unsafe {
+        if ffi::PyFloat_CheckExact(timeout) != 0 {
+            return (0.0..1e8).contains(&ffi::PyFloat_AS_DOUBLE(timeout));
+        }
+        let mut overflow = 0;
+        timeout == ffi::Py_None()
+            || ffi::PyLong_CheckExact(timeout) != 0
+                && (0..100_000_000).contains(&ffi::PyLong_AsLongAndOverflow(timeout, &mut overflow))
     }
 }

@@ -12,7 +12,8 @@ use raddle::queue::Container;
 
 use super::fifo::{Raw, denied_or_halted, raw};
 use super::order::Kind;
-use super::{empty, generic_alias};
+use super::patience::harmless;
+use super::{empty, generic_alias, raise_empty};
 use crate::detach;
 use crate::fastcall::{Method, guarded, install, none, object, receiver, reference, truth};
 use crate::limit::{Limit, arguments, arguments_after};
@@ -120,7 +121,7 @@ unsafe extern "C" fn put(
 ) -> *mut PyObject {
     // SAFETY: called by the interpreter as a method of SimpleQueue, with its arguments, by an attached thread.
     unsafe {
-        if n == 1 && names.is_null() {
+        if (1..=3).contains(&n) && names.is_null() {
             receiver::<SimpleQueue>(this).put(reference(*args));
             return none();
         }
@@ -166,6 +167,21 @@ unsafe extern "C" fn get(
         {
             return item.into_ptr();
         }
+        get_slowly(this, args, n, names)
+    }
+}
+
+#[inline(never)]
+unsafe fn get_slowly(this: *mut PyObject, args: *const *mut PyObject, n: isize, names: *mut PyObject) -> *mut PyObject {
+    // SAFETY: the condition of `get`.
+    unsafe {
+        if let Some(waits) = harmless(args, n, names) {
+            match receiver::<SimpleQueue>(this).raw.try_get() {
+                Ok(item) => return item.into_ptr(),
+                Err(_) if !waits => return raise_empty(),
+                Err(_) => {}
+            }
+        }
         guarded(|py| {
             let [block, timeout] = arguments(py, "get", (args, n, names), ["block", "timeout"])?;
             let limit = limit_of(py, block, timeout)?;
@@ -179,7 +195,7 @@ unsafe extern "C" fn get_nowait(this: *mut PyObject, _: *mut PyObject) -> *mut P
     unsafe {
         match receiver::<SimpleQueue>(this).raw.try_get() {
             Ok(item) => item.into_ptr(),
-            Err(_) => guarded(|py| Err(empty(py))),
+            Err(_) => raise_empty(),
         }
     }
 }
