@@ -34,3 +34,24 @@ bug wait/queue.rs '        left
 ' '        true
 ' a_notification_reaches_exactly_one_waiter
 bug seam/os/model.rs '*self.token.lock().unwrap() = true;' 'let _ = self.token.lock().unwrap();' a_nudge_at_the_owners_end_is_seen
+bug queue/raw.rs 'Ok((_, wake)) => wake.1 = inside.getter(),' 'Ok(_) => {}' two_items_reach_two_getters
+bug queue/raw.rs '            wake.1 = inside.getter();
+            (item, wake)' '            (item, wake)' a_getter_that_gives_up_passes_the_wake_on
+bug queue/raw.rs 'Some(item) => Ok((item, Wake(self.putter(bound), None))),' 'Some(item) => Ok((item, Wake(None, None))),' room_reaches_each_putter
+bug queue/raw.rs 'Ok(wake) => wake.1 = inside.putter(self.bound()),' 'Ok(_) => {}' a_wider_bound_serves_all_putters
+bug queue/raw.rs '            (put, inside.putter(self.bound()))' '            (put, None)' a_putter_that_gives_up_passes_the_wake_on
+bug queue/raw.rs '(items, inside.call_all())
+        });
+        wake_all(&woken);
+        items
+    }
+
+    /// Takes everything out for good.' '(items, Line::new())
+        });
+        wake_all(&woken);
+        items
+    }
+
+    /// Takes everything out for good.' the_end_reaches
+bug queue/raw.rs 'joiners.iter().for_each(wake_all);' '' the_last_task_wakes_the_joiner
+bug queue/raw.rs '(inside.items.take(), inside.call_all())' '(inside.items.take(), Line::new())' a_move_reaches_all

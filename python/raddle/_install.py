@@ -1,9 +1,11 @@
 """Puts raddle in place of the standard library, and back."""
 
+import queue
 import sys
 import threading
 
 from . import _greenlets, _raddle
+from . import queue as my_queue
 from . import threading as mine
 
 TYPE_CHECKING = False
@@ -16,13 +18,23 @@ real: "Any" = threading
 NAMES = tuple(
     "Lock RLock Condition Semaphore BoundedSemaphore Event Barrier Thread Timer _RLock _CRLock _PyRLock".split()
 )
+QUEUE_NAMES = ("Queue", "LifoQueue", "PriorityQueue", "SimpleQueue", "ShutDown")
 
-# Modules whose own names for the interpreter's primitives stay: they are the ground that `threading` stands on.
-LEFT_ALONE = {"_thread", "threading", "importlib._bootstrap", "_frozen_importlib", "_frozen_importlib_external"}
+# Modules whose own names for the interpreter's primitives stay: they are the ground that `threading` and `queue` stand on.
+LEFT_ALONE = {
+    "_thread",
+    "_queue",
+    "threading",
+    "queue",
+    "importlib._bootstrap",
+    "_frozen_importlib",
+    "_frozen_importlib_external",
+}
 
 
 # Where something was put, under which name, what was there before, and what was put there.
 _Put = tuple[object, str, object, object]
+_ABSENT = object()
 
 
 class Installed:
@@ -49,7 +61,11 @@ class Installed:
         """
         while self._undo:
             holder, name, before, ours = self._undo.pop()
-            if getattr(holder, name, None) is ours:
+            if getattr(holder, name, None) is not ours:
+                continue
+            if before is _ABSENT:
+                delattr(holder, name)
+            else:
                 setattr(holder, name, before)
         self._threads.undo()
         if self._watch in sys.meta_path:
@@ -85,7 +101,7 @@ class Rebased:
 
 
 def install(*, deadlocks: str = "raise", deadlock_grace: float = 0.2) -> Installed:
-    """Put raddle's classes into `threading`, and into the modules that have imported them from there.
+    """Put raddle's classes into `threading` and `queue`, and into the modules that have imported them from there.
 
     deadlocks: "raise" an error in the thread that closes a deadlock which nothing can dissolve and report the others,
         "report" all of them on stderr, or "off".
@@ -103,18 +119,27 @@ def install(*, deadlocks: str = "raise", deadlock_grace: float = 0.2) -> Install
     undo: list[_Put] = []
     swap: dict[int, tuple[str, object]] = {}
     for name in NAMES:
-        old, new = getattr(real, name, None), getattr(mine, name)
-        if old is not None and old is not new:
-            swap.setdefault(id(old), (name, new))
-            _put(undo, real, name, new)
+        _replace(undo, swap, real, name, getattr(mine, name))
+    for name in QUEUE_NAMES:
+        _replace(undo, swap, queue, name, getattr(my_queue, name))
     _rebind(undo, swap)
     installed = Installed(undo, Rebased())
     installed.watch_for_greenlets()
     return installed
 
 
+def _replace(undo: "list[_Put]", swap: "dict[int, tuple[str, object]]", holder: object, name: str, new: object) -> None:
+    old = getattr(holder, name, None)
+    if old is None and name != "ShutDown":  # which is put there on versions that have none
+        return
+    if old is not new:
+        if old is not None:
+            swap.setdefault(id(old), (name, new))
+        _put(undo, holder, name, new)
+
+
 def _put(undo: "list[_Put]", holder: object, name: str, value: object) -> None:
-    undo.append((holder, name, getattr(holder, name), value))
+    undo.append((holder, name, getattr(holder, name, _ABSENT), value))
     setattr(holder, name, value)
 
 

@@ -1,4 +1,12 @@
-"""The names of `queue`. They are the standard library's own classes as yet, on whatever locks `threading` has."""
+"""The names of `queue`, on raddle's runtime. `Empty` and `Full` are the standard library's, and so is `ShutDown` from 3.13 on."""
 
-from queue import *
-from queue import __all__  # noqa: F401
+from queue import Empty, Full
+
+from ._raddle import LifoQueue, PriorityQueue, Queue, SimpleQueue
+
+try:
+    from queue import ShutDown  # type: ignore[attr-defined]
+except ImportError:
+    from ._raddle import ShutDown
+
+__all__ = ["Empty", "Full", "LifoQueue", "PriorityQueue", "Queue", "ShutDown", "SimpleQueue"]

@@ -50,6 +50,8 @@ REPORTED = [
     Case("condition_over_lock", "RD002", False, ("consumer-thread", "producer-thread", "MainThread"), ("store",)),
     Case("semaphore_mutex", "RD002", False, ("upload-thread", "download-thread", "MainThread"), ("disk", "network")),
     Case("event_never_set", "RD002", False, ("worker-thread", "MainThread"), ("configured",)),
+    Case("queues_full", "RD002", False, ("ask-thread", "answer-thread", "MainThread"), ("requests", "replies")),
+    Case("queues_never_fed", "RD002", False, ("work-thread", "listen-thread", "MainThread"), ("jobs", "events")),
     Case("barrier_never_filled", "RD002", False, ("attendant-0", "attendant-1", "MainThread"), ("meeting",)),
 ]
 IMPORTS = [

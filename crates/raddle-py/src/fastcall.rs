@@ -70,11 +70,10 @@ pub(crate) fn install<T: pyo3::PyTypeInfo>(py: Python<'_>, methods: impl IntoIte
 /// type, and the caller keeps it alive through the call, which is how long `'a` may last.
 #[inline]
 pub(crate) unsafe fn receiver<'a, T: pyo3::PyClass<Frozen = True> + Sync>(object: *mut PyObject) -> &'a T {
-    // SAFETY: a method is called by an attached thread; the rest is this function's own condition.
-    unsafe {
-        std::hint::assert_unchecked(!object.is_null());
-        Borrowed::from_ptr(Python::assume_attached(), object).cast_unchecked::<T>().get()
-    }
+    // SAFETY: a receiver is never null; a method is called by an attached thread; the rest is this function's own condition.
+    unsafe { std::hint::assert_unchecked(!object.is_null()) };
+    // SAFETY: as above.
+    unsafe { Borrowed::from_ptr(Python::assume_attached(), object).cast_unchecked::<T>().get() }
 }
 
 /// The same, as a counted reference.
@@ -86,6 +85,16 @@ pub(crate) unsafe fn object<T: pyo3::PyClass>(py: Python<'_>, object: *mut PyObj
     unsafe { Borrowed::from_ptr(py, object).cast_unchecked::<T>().to_owned().unbind() }
 }
 
+/// A new reference to an argument of a raw method.
+///
+/// # Safety
+/// Attached, and `argument` is a live object.
+#[inline]
+pub(crate) unsafe fn reference(argument: *mut PyObject) -> Py<PyAny> {
+    // SAFETY: this function's own condition.
+    unsafe { Borrowed::from_ptr(Python::assume_attached(), argument).to_owned().unbind() }
+}
+
 /// Whether nobody can have put another method in the place of one of `T`'s for this object: it is no subclass's and has no
 /// attributes of its own.
 ///
@@ -93,15 +102,37 @@ pub(crate) unsafe fn object<T: pyo3::PyClass>(py: Python<'_>, object: *mut PyObj
 /// `object` must be a live object, and the thread attached.
 #[inline]
 pub(crate) unsafe fn is_plain<T: pyo3::PyTypeInfo>(object: *mut PyObject) -> bool {
-    // SAFETY: this function's own condition. An object of a class with a dictionary has the pointer to it, or null, at that
-    // offset, which PyO3 makes positive. Some versions make the dictionary with the object.
+    // SAFETY: this function's own condition.
     unsafe {
         let class = T::type_object_raw(Python::assume_attached());
-        if ffi::Py_TYPE(object) != class || (*class).tp_dictoffset <= 0 {
-            return false;
-        }
-        let attributes = object.cast::<u8>().offset((*class).tp_dictoffset).cast::<*mut PyObject>().read();
-        attributes.is_null() || ffi::PyDict_Size(attributes) == 0
+        ffi::Py_TYPE(object) == class && (*class).tp_dictoffset > 0 && !has_attributes(object)
+    }
+}
+
+/// Whether the object has attributes of its own.
+///
+/// # Safety
+/// `object` must be a live object of a class that keeps the pointer to its dictionary at a positive offset, as PyO3's do,
+/// and the thread attached.
+#[inline]
+pub(crate) unsafe fn has_attributes(object: *mut PyObject) -> bool {
+    // SAFETY: this function's own condition. CPython 3.11 makes the dictionary with the object, so an empty one is usual.
+    unsafe {
+        let attributes = attributes(object);
+        !attributes.is_null() && (*attributes).ma_used != 0
+    }
+}
+
+/// The dictionary of the object, null if it has none yet. Asking for `__dict__` would make one.
+///
+/// # Safety
+/// As [`has_attributes`].
+#[inline]
+pub(crate) unsafe fn attributes(object: *mut PyObject) -> *mut ffi::PyDictObject {
+    // SAFETY: this function's own condition.
+    unsafe {
+        let offset = (*ffi::Py_TYPE(object)).tp_dictoffset;
+        object.cast::<u8>().offset(offset).cast::<*mut ffi::PyDictObject>().read()
     }
 }
 

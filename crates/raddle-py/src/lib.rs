@@ -10,6 +10,7 @@ mod imports;
 mod lifecycle;
 mod limit;
 mod naming;
+mod queue;
 mod site;
 mod sync;
 mod thread;
@@ -34,6 +35,7 @@ fn _raddle(module: &Bound<'_, PyModule>) -> PyResult<()> {
     site::calibrate(module.py());
     error::add_to(module)?;
     sync::add_to(module)?;
+    queue::add_to(module)?;
     thread::add_to(module)?;
     host::add_to(module)?;
     lifecycle::add_to(module)

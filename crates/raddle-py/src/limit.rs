@@ -21,6 +21,8 @@ pub(crate) enum Limit {
     Now,
     /// So long.
     After(Duration),
+    /// Until then.
+    Until(Time),
 }
 
 /// Above this CPython's own limits begin, which differ from call to call.
@@ -33,10 +35,17 @@ impl Limit {
             Limit::Never => None,
             Limit::Now => Some(Time::now()),
             Limit::After(duration) => Some(Time::now().after(duration)),
+            Limit::Until(time) => Some(time),
         }
     }
 
-    fn after(seconds: f64) -> Limit {
+    /// `seconds` if they are a plain number that no call finds fault with.
+    pub(crate) fn usual(timeout: &Bound<'_, PyAny>) -> Option<f64> {
+        let plain = timeout.is_exact_instance_of::<PyFloat>() || is_small_int(timeout);
+        if plain { timeout.extract().ok().filter(|seconds| (0.0..USUAL).contains(seconds)) } else { None }
+    }
+
+    pub(crate) fn after(seconds: f64) -> Limit {
         if seconds > 0.0 {
             Limit::After(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
         } else {
@@ -111,9 +120,24 @@ pub(crate) type Found<'py, const N: usize> = [Option<Bound<'py, PyAny>>; N];
 ///
 /// # Safety
 /// `args`, `count` and `keywords` must be those of a call that is under way (vectorcall convention).
-unsafe fn arguments<'py, const N: usize>(
+pub(crate) unsafe fn arguments<'py, const N: usize>(
     py: Python<'py>,
     method: &str,
+    (args, count, keywords): (*const *mut PyObject, isize, *mut PyObject),
+    names: [&str; N],
+) -> PyResult<Found<'py, N>> {
+    // SAFETY: this function's own condition.
+    unsafe { arguments_after(py, method, 0, (args, count, keywords), names) }
+}
+
+/// The same for a method of which the first `needed` arguments must be given.
+///
+/// # Safety
+/// As [`arguments`].
+pub(crate) unsafe fn arguments_after<'py, const N: usize>(
+    py: Python<'py>,
+    method: &str,
+    needed: usize,
     (args, count, keywords): (*const *mut PyObject, isize, *mut PyObject),
     names: [&str; N],
 ) -> PyResult<Found<'py, N>> {
@@ -121,7 +145,7 @@ unsafe fn arguments<'py, const N: usize>(
     let at = |index: isize| unsafe { Borrowed::from_ptr(py, *args.offset(index)).to_owned() };
     let mut found = [const { None }; N];
     if count > N as isize {
-        return Err(too_many(method, N + 1, count + 1));
+        return Err(too_many(method, (needed + 1, N + 1), count + 1));
     }
     for index in 0..count {
         found[index as usize] = Some(at(index));
@@ -137,15 +161,22 @@ unsafe fn arguments<'py, const N: usize>(
             None => return Err(misfit(method, "got an unexpected keyword argument", &keyword)),
         }
     }
-    Ok(found)
+    let missing = |place: &usize| found[*place].is_none();
+    match (0..needed).find(missing) {
+        Some(place) => {
+            let text = format!("{method}() missing 1 required positional argument: '{}'", names[place]);
+            Err(PyTypeError::new_err(text))
+        }
+        None => Ok(found),
+    }
 }
 
 fn misfit(method: &str, what: &str, keyword: &str) -> PyErr {
     PyTypeError::new_err(format!("{method}() {what} '{keyword}'"))
 }
 
-fn too_many(method: &str, most: usize, given: isize) -> PyErr {
-    let text = format!("{method}() takes from 1 to {most} positional arguments but {given} were given");
+fn too_many(method: &str, (least, most): (usize, usize), given: isize) -> PyErr {
+    let text = format!("{method}() takes from {least} to {most} positional arguments but {given} were given");
     PyTypeError::new_err(text)
 }
 

@@ -47,7 +47,7 @@ impl Delayed {
 
     /// How much of the delay is left.
     pub(crate) fn left(&self) -> Duration {
-        self.due.since(Time::now())
+        self.due.left()
     }
 
     /// Takes the thread back if its time has not come.

@@ -22,6 +22,7 @@ pub mod error;
 mod facade;
 pub mod graph;
 pub mod observe;
+pub mod queue;
 pub mod runtime;
 pub mod seam;
 pub mod sync;

@@ -184,9 +184,35 @@ impl Condition {
 
     /// A condition over a new plain lock.
     pub(super) fn over_a_lock(py: Python<'_>) -> PyResult<Py<Condition>> {
+        Condition::over(py, Py::new(py, Lock::make())?)
+    }
+
+    /// A condition over a plain lock.
+    pub(crate) fn over(py: Python<'_>, lock: Py<Lock>) -> PyResult<Py<Condition>> {
         let condition = Condition::make();
-        let _ = condition.beneath.set(py, Beneath::Lock(Py::new(py, Lock::make())?));
+        let _ = condition.beneath.set(py, Beneath::Lock(lock));
         Py::new(py, condition)
+    }
+
+    /// Takes the lock as `with` does.
+    #[inline]
+    pub(crate) fn enter(&self, py: Python<'_>) -> PyResult<()> {
+        match self.beneath(py)? {
+            Beneath::RLock(lock) => RLock::acquire(lock.clone_ref(py), py, Limit::Never).map(drop),
+            Beneath::Lock(lock) if lock.get().try_acquire(true) => Ok(()),
+            Beneath::Lock(lock) => Lock::acquire(lock.clone_ref(py), py, true, Limit::Never).map(drop),
+            Beneath::Other(lock) => lock.bind(py).call_method0("__enter__").map(drop),
+        }
+    }
+
+    /// Lets the lock go as the end of `with` does.
+    #[inline]
+    pub(crate) fn leave(&self, py: Python<'_>) -> PyResult<()> {
+        match self.beneath(py)? {
+            Beneath::RLock(lock) => lock.get().release_mine().map_err(|_| RLock::not_held(lock.clone_ref(py))),
+            Beneath::Lock(lock) => lock.get().release_plain().map_err(|_| Lock::not_held(lock.clone_ref(py))),
+            Beneath::Other(lock) => lock.bind(py).call_method1("__exit__", (py.None(), py.None(), py.None())).map(drop),
+        }
     }
 
     fn beneath(&self, py: Python<'_>) -> PyResult<&Beneath> {
@@ -211,19 +237,30 @@ impl Condition {
     }
 
     fn wait(this: Py<Self>, py: Python<'_>, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
+        let resource = || Arc::new(Notification(this.clone_ref(py))) as Arc<dyn Resource>;
+        Condition::wait_for_it(&this, py, || Limit::of_wait(timeout), Call::Wait, resource)
+    }
+
+    /// Waits to be notified, told of as waiting in `call` for `resource`. The limit is read when the lock is released.
+    pub(crate) fn wait_for_it(
+        this: &Py<Self>,
+        py: Python<'_>,
+        limit: impl FnOnce() -> PyResult<Limit>,
+        call: Call,
+        resource: impl FnOnce() -> Arc<dyn Resource>,
+    ) -> PyResult<bool> {
         let condition = this.get();
-        let beneath = Condition::must_own(&this, py, "wait")?;
+        let beneath = Condition::must_own(this, py, "wait")?;
         let place = condition.raw.enlist(&raddle::thread::current(runtime()));
         let saved = beneath.release_save(py).inspect_err(|_| condition.raw.leave(&place))?;
-        let slept = match Limit::of_wait(timeout) {
+        let slept = match limit() {
             Err(error) => {
                 condition.raw.leave(&place);
                 Err(error)
             }
             Ok(limit) => {
-                let resource = Arc::new(Notification(this.clone_ref(py)));
                 let mut notified = false;
-                let slept = detach::block(py, resource, (Call::Wait, limit), |blocked| {
+                let slept = detach::block(py, resource(), (call, limit), |blocked| {
                     condition.raw.sleep(&place, blocked).inspect(|()| notified = true)
                 });
                 // Notified, and ended by an error all the same: the notification is for the next.
@@ -234,7 +271,7 @@ impl Condition {
         slept
     }
 
-    fn notify_some(this: &Py<Self>, py: Python<'_>, most: usize) -> PyResult<()> {
+    pub(crate) fn notify_some(this: &Py<Self>, py: Python<'_>, most: usize) -> PyResult<()> {
         Condition::must_own(this, py, "notify")?;
         this.get().raw.notify(most);
         Ok(())

@@ -23,12 +23,12 @@ pub(crate) struct Lock {
 }
 
 impl Lock {
-    pub(super) fn make() -> Self {
+    pub(crate) fn make() -> Self {
         Lock { raw: RawLock::default(), taken: SiteCell::default(), made: SiteCell::here() }
     }
 
     #[inline]
-    pub(super) fn try_acquire(&self, by_with: bool) -> bool {
+    pub(crate) fn try_acquire(&self, by_with: bool) -> bool {
         let took = self.raw.try_acquire(me(), by_with);
         if took {
             self.taken.note();
@@ -36,7 +36,7 @@ impl Lock {
         took
     }
 
-    pub(super) fn acquire(this: Py<Self>, py: Python<'_>, by_with: bool, limit: Limit) -> PyResult<bool> {
+    pub(crate) fn acquire(this: Py<Self>, py: Python<'_>, by_with: bool, limit: Limit) -> PyResult<bool> {
         Self::acquire_in(this, py, (Call::Acquire, limit), by_with)
     }
 
@@ -66,12 +66,12 @@ impl Lock {
     }
 
     #[inline]
-    pub(super) fn release_plain(&self) -> Result<(), NotHeld> {
+    pub(crate) fn release_plain(&self) -> Result<(), NotHeld> {
         self.raw.release()
     }
 
     #[cold]
-    pub(super) fn not_held(this: Py<Self>) -> PyErr {
+    pub(crate) fn not_held(this: Py<Self>) -> PyErr {
         error::misuse("release unlocked lock", &Misuse::ReleasedUnheld(unheld(&Held(this))))
     }
 
@@ -99,7 +99,7 @@ impl Resource for Held {
 }
 
 /// The description of an object of class `kind`.
-pub(super) fn describe(py: Python<'_>, kind: &str, address: usize, made: &SiteCell, taken: &SiteCell) -> Description {
+pub(crate) fn describe(py: Python<'_>, kind: &str, address: usize, made: &SiteCell, taken: &SiteCell) -> Description {
     let made = made.get(py);
     Description {
         kind: kind.to_owned(),

@@ -1,9 +1,9 @@
 //! The classes of `threading`, over the engine's raw forms of the same names.
 
 mod barrier;
-mod condition;
+pub(crate) mod condition;
 mod event;
-mod lock;
+pub(crate) mod lock;
 mod rlock;
 mod semaphore;
 

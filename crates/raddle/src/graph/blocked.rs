@@ -79,6 +79,12 @@ pub enum Call {
     Join,
     /// Waiting for a module that another thread imports: not a call of the runtime's, but the host's own.
     Import,
+    /// Taking an item out of a queue.
+    Get,
+    /// Putting an item into a queue.
+    Put,
+    /// Waiting for the tasks of a queue to be done.
+    Tasks,
     /// The runtime's own wait for the program's threads, after its main function is done.
     Exit,
 }
@@ -88,8 +94,10 @@ impl Display for Call {
         f.write_str(match self {
             Call::Acquire => "acquire",
             Call::Reacquire | Call::Wait => "wait",
-            Call::Join | Call::Exit => "join",
+            Call::Join | Call::Exit | Call::Tasks => "join",
             Call::Import => "import",
+            Call::Get => "get",
+            Call::Put => "put",
         })
     }
 }

@@ -20,6 +20,11 @@ impl Time {
         Time(self.0.saturating_add(nanos))
     }
 
+    /// How long it is until this moment; zero if it has passed.
+    pub fn left(self) -> Duration {
+        self.since(Time::now())
+    }
+
     /// How long this moment comes after `earlier`; zero if it does not.
     pub fn since(self, earlier: Time) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))

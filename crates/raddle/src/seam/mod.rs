@@ -10,6 +10,7 @@
 //! - `Mutex` is for a few instructions that neither block nor call out. Its content must be a value that may be thrown
 //!   away in the child of a fork: a lock taken there for the first time finds the content reset to `Default`, because
 //!   the threads that it spoke of are not in the child and one of them may have been cut off in the middle of a change.
+//!   `lock_keeping` throws it away only if one was.
 
 #[cfg_attr(loom, path = "os/model.rs")]
 #[cfg_attr(all(not(loom), target_os = "linux"), path = "os/linux.rs")]

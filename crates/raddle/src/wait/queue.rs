@@ -30,18 +30,18 @@ impl Waiter {
     }
 
     /// Makes the waiter ready to be queued once more. Only for its owner, under the queue's mutex, while not queued.
-    pub(super) fn rearm(&self) {
+    pub(crate) fn rearm(&self) {
         self.notified.store(false, Ordering::Relaxed);
     }
 
-    pub(super) fn mark(&self) {
+    pub(crate) fn mark(&self) {
         self.notified.store(true, Ordering::Release);
     }
 }
 
-pub(super) type Line = VecDeque<Arc<Waiter>>;
+pub(crate) type Line = VecDeque<Arc<Waiter>>;
 
-pub(super) fn remove(line: &mut Line, waiter: &Arc<Waiter>) -> bool {
+pub(crate) fn remove(line: &mut Line, waiter: &Arc<Waiter>) -> bool {
     let place = line.iter().position(|other| Arc::ptr_eq(other, waiter));
     place.map(|place| line.remove(place)).is_some()
 }

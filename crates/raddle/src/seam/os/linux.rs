@@ -264,12 +264,23 @@ impl<T: Default> Mutex<T> {
         let free = self.word.compare_exchange(generation, generation | HELD, Ordering::Acquire, Ordering::Relaxed);
         match free {
             Ok(_) => Guard { mutex: self, inherited: false },
-            Err(_) => self.lock_slow(generation),
+            Err(_) => self.lock_slow(generation, false),
+        }
+    }
+
+    /// The same, but in the child of a fork the content is thrown away only if somebody was changing it at that moment.
+    #[inline]
+    pub(crate) fn lock_keeping(&self) -> Guard<'_, T> {
+        let generation = fork_generation() << 2;
+        let free = self.word.compare_exchange(generation, generation | HELD, Ordering::Acquire, Ordering::Relaxed);
+        match free {
+            Ok(_) => Guard { mutex: self, inherited: false },
+            Err(_) => self.lock_slow(generation, true),
         }
     }
 
     #[cold]
-    fn lock_slow(&self, generation: u32) -> Guard<'_, T> {
+    fn lock_slow(&self, generation: u32, keep: bool) -> Guard<'_, T> {
         let mut wanted = HELD;
         let mut spins = 40;
         loop {
@@ -277,7 +288,8 @@ impl<T: Default> Mutex<T> {
             if word & !STATE != generation || word & STATE == FREE {
                 let taken = generation | wanted;
                 if self.word.compare_exchange_weak(word, taken, Ordering::Acquire, Ordering::Relaxed).is_ok() {
-                    return self.taken(word & !STATE != generation);
+                    let inherited = word & !STATE != generation;
+                    return self.taken(inherited, inherited && !(keep && word & STATE == FREE));
                 }
             } else if spins > 0 && word & STATE == HELD {
                 spins -= 1;
@@ -295,8 +307,8 @@ impl<T: Default> Mutex<T> {
         }
     }
 
-    fn taken(&self, inherited: bool) -> Guard<'_, T> {
-        if inherited {
+    fn taken(&self, inherited: bool, torn: bool) -> Guard<'_, T> {
+        if torn {
             // SAFETY: the word is ours, so nobody else reaches the value. It is overwritten without being dropped.
             unsafe { ptr::write(self.value.get(), T::default()) };
         }

@@ -77,6 +77,11 @@ impl<T: Default> Mutex<T> {
     pub fn lock(&self) -> Guard<'_, T> {
         Guard { guard: self.0.lock().unwrap(), inherited: false }
     }
+
+    /// The same: models do not fork.
+    pub(crate) fn lock_keeping(&self) -> Guard<'_, T> {
+        self.lock()
+    }
 }
 
 /// Access to the content of a [`Mutex`].

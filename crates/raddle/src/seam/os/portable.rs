@@ -69,6 +69,11 @@ impl<T: Default> Mutex<T> {
     pub fn lock(&self) -> Guard<'_, T> {
         Guard { guard: self.0.lock().unwrap_or_else(PoisonError::into_inner), inherited: false }
     }
+
+    /// The same: forks are not known here.
+    pub(crate) fn lock_keeping(&self) -> Guard<'_, T> {
+        self.lock()
+    }
 }
 
 /// Access to the content of a [`Mutex`].
