@@ -5,7 +5,7 @@
 //!
 //! A job must not be able to tell. So a carrier is given a job only if a thread made by the starter would be no different:
 //! what a thread inherits ([`Inherited`]) and the size of its stack are the same. And it is used again only if the job left
-//! all that as it was, and the namespaces too; else its thread ends and a new one is made, by the next starter.
+//! all that as it was; else its thread ends and a new one is made, by the next starter.
 //! A process that has a library known for state of its own in each thread uses none again.
 //!
 //! # Protocol
@@ -22,7 +22,6 @@
 use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -70,20 +69,8 @@ pub struct Carriers {
 #[derive(Debug)]
 struct Idle {
     carrier: Arc<Carrier>,
-    birth: Birth,
-}
-
-/// What a carrier found when its thread began.
-#[derive(Clone, Debug, PartialEq)]
-struct Birth {
-    inherited: Inherited,
-    namespaces: Arc<Vec<PathBuf>>,
-}
-
-impl Birth {
-    fn of_caller() -> Birth {
-        Birth { inherited: Inherited::of_caller(), namespaces: Arc::new(os::namespaces()) }
-    }
+    /// What its thread began with, and has again.
+    birth: Inherited,
 }
 
 /// What a carrier is to do next.
@@ -180,7 +167,7 @@ impl Carriers {
             return None;
         }
         let wanted = Inherited::of_caller();
-        let fits = |idle: &Idle| idle.carrier.stack == stack && idle.birth.inherited == wanted;
+        let fits = |idle: &Idle| idle.carrier.stack == stack && idle.birth == wanted;
         let mut idle = self.idle.lock();
         let place = idle.iter().rposition(fits)?;
         Some(idle.remove(place).carrier)
@@ -211,7 +198,7 @@ impl Carriers {
     /// The life of a carrier, on its own thread.
     fn live(self: Arc<Self>, carrier: &Arc<Carrier>) {
         carrier.native_id.store(os::native_id(), Ordering::Release);
-        let birth = Birth::of_caller();
+        let birth = Inherited::of_caller();
         let mut limit = None;
         while let Some(job) = self.next_job(carrier, limit) {
             let over = Over { carriers: Arc::clone(&self), generation: carrier.generation, announced: false };
@@ -220,7 +207,7 @@ impl Carriers {
             if carrier.generation != fork_generation() {
                 return; // the child of a fork: nobody counts us there
             }
-            if os::has_thread_bound_libraries() || Birth::of_caller() != birth {
+            if os::has_thread_bound_libraries() || Inherited::of_caller() != birth {
                 break;
             }
             limit = Some(Time::now().after(IDLE));

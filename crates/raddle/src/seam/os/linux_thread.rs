@@ -1,5 +1,6 @@
 //! Linux: threads of the operating system, and what a new one inherits from the thread that makes it.
 
+use std::ffi::CStr;
 use std::io;
 use std::os::raw::c_void;
 use std::ptr;
@@ -80,13 +81,23 @@ pub(crate) struct Inherited {
     scheduling: [i32; 3],
     restrictions: [i32; 2],
     capabilities: [u32; 6],
+    /// Looked at only where they can be changed: by a thread with CAP_SYS_ADMIN, of which there are few.
+    namespaces: [u64; 7],
 }
 
+const CAP_SYS_ADMIN: u32 = 1 << 21;
+
 impl Inherited {
-    /// Those of the calling thread; some eight system calls.
+    /// Those of the calling thread; some nine system calls, and seven more for a thread that may change its namespaces.
     pub(crate) fn of_caller() -> Inherited {
-        let mut inherited =
-            Inherited { mask: 0, affinity: [0; 16], scheduling: [0; 3], restrictions: [0; 2], capabilities: [0; 6] };
+        let mut inherited = Inherited {
+            mask: 0,
+            affinity: [0; 16],
+            scheduling: [0; 3],
+            restrictions: [0; 2],
+            capabilities: [0; 6],
+            namespaces: [0; 7],
+        };
         let mut parameters = libc::sched_param { sched_priority: 0 };
         // Version 3 of the call, of the calling thread.
         let mut header = [0x2008_0522u32, 0];
@@ -102,15 +113,32 @@ impl Inherited {
                 [libc::prctl(libc::PR_GET_SECCOMP), libc::prctl(libc::PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)];
             libc::syscall(libc::SYS_capget, header.as_mut_ptr(), inherited.capabilities.as_mut_ptr());
         }
+        if inherited.capabilities[0] & CAP_SYS_ADMIN != 0 {
+            inherited.namespaces = namespaces();
+        }
         inherited
     }
 }
 
-/// The namespaces of the calling thread, as links name them. Inherited too, but told by the file system only, which takes
-/// longer.
-pub(crate) fn namespaces() -> Vec<std::path::PathBuf> {
-    const NAMES: [&str; 8] = ["cgroup", "ipc", "mnt", "net", "pid_for_children", "time_for_children", "user", "uts"];
-    NAMES.iter().filter_map(|name| std::fs::read_link(format!("/proc/thread-self/ns/{name}")).ok()).collect()
+/// The inodes of the calling thread's namespaces.
+fn namespaces() -> [u64; 7] {
+    const LINKS: [&CStr; 7] = [
+        c"/proc/thread-self/ns/cgroup",
+        c"/proc/thread-self/ns/ipc",
+        c"/proc/thread-self/ns/mnt",
+        c"/proc/thread-self/ns/net",
+        c"/proc/thread-self/ns/pid_for_children",
+        c"/proc/thread-self/ns/time_for_children",
+        c"/proc/thread-self/ns/uts",
+    ];
+    LINKS.map(|link| {
+        // SAFETY: a stat of zeros is a valid one, and the call only writes to it.
+        let (status, stat) = unsafe {
+            let mut stat: libc::stat = std::mem::zeroed();
+            (libc::stat(link.as_ptr(), &mut stat), stat)
+        };
+        if status == 0 { stat.st_ino } else { 0 }
+    })
 }
 
 /// Whether a library is loaded that is known to keep state of its own for each thread, so that a thread that is used
@@ -148,7 +176,7 @@ extern "C" fn find_thread_bound(info: *mut libc::dl_phdr_info, _: usize, found: 
         if (*info).dlpi_name.is_null() {
             return 0;
         }
-        let path = std::ffi::CStr::from_ptr((*info).dlpi_name).to_string_lossy();
+        let path = CStr::from_ptr((*info).dlpi_name).to_string_lossy();
         let file = path.rsplit('/').next().unwrap_or_default();
         let is_one = LIBRARIES.iter().any(|library| file.starts_with(library));
         *found.cast::<bool>() |= is_one;

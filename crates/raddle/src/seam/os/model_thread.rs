@@ -35,11 +35,6 @@ impl Inherited {
     }
 }
 
-/// All alike.
-pub(crate) fn namespaces() -> Vec<std::path::PathBuf> {
-    Vec::new()
-}
-
 /// None.
 pub(crate) fn has_thread_bound_libraries() -> bool {
     false

@@ -43,11 +43,6 @@ impl Inherited {
 }
 
 /// Not known.
-pub(crate) fn namespaces() -> Vec<std::path::PathBuf> {
-    Vec::new()
-}
-
-/// Not known.
 pub(crate) fn has_thread_bound_libraries() -> bool {
     true
 }
