@@ -3,6 +3,7 @@
 
 mod detach;
 mod error;
+mod executor;
 mod fastcall;
 mod host;
 mod lifecycle;
@@ -31,6 +32,7 @@ fn _raddle(module: &Bound<'_, PyModule>) -> PyResult<()> {
     site::calibrate(module.py());
     error::add_to(module)?;
     sync::add_to(module)?;
+    executor::add_to(module)?;
     thread::add_to(module)?;
     host::add_to(module)?;
     lifecycle::add_to(module)

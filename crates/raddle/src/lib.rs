@@ -17,6 +17,7 @@
 //! [`Verdict`](graph::verdict::Verdict), to whoever asked with [`on_verdict`]. Nothing in here prints.
 
 pub mod error;
+pub mod executor;
 #[cfg(not(loom))]
 mod facade;
 pub mod graph;
@@ -27,6 +28,8 @@ pub mod thread;
 mod wait;
 
 pub use error::{JoinError, LockError};
+#[cfg(not(loom))]
+pub use executor::{Pool, Task, TaskError};
 #[cfg(not(loom))]
 pub use facade::{on_verdict, runtime};
 #[cfg(not(loom))]

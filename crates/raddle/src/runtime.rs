@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
 use std::time::Duration;
 
 use crate::graph::verdict::{Cause, Cycle, Ending, Holder, ObjectInfo, Place, ThreadInfo, ThreadKind, Verdict, Wait};
-use crate::graph::{Call, Description, Found, Hold, Record, Resource, Step, Walk, walk};
+use crate::graph::{Call, Description, Found, Hold, Knot, Record, Resource, Step, Walk, knot, walk};
 use crate::seam::{Guard, Mutex, Time};
 use crate::thread::{Origin, Registry, State, Thread};
 use crate::wait::Waiter;
@@ -259,6 +259,11 @@ impl Runtime {
         }
     }
 
+    pub(crate) fn knot_from(&self, me: &Thread) -> Option<Knot> {
+        let record = me.wait.lock().clone()?;
+        knot(me.serial(), record, |serial| self.find(serial))
+    }
+
     /// Whether main is among the steps and may leave its wait for a signal handler.
     pub(crate) fn may_be_left(&self, steps: &[Step]) -> bool {
         let main = self.threads().into_iter().find(|thread| thread.kind() == ThreadKind::Main);
@@ -317,19 +322,22 @@ impl Runtime {
         thread.map_or_else(|| unknown(serial), |thread| thread.info())
     }
 
-    fn holder_of(&self, record: &Record, taken_at: Option<Place>) -> Option<Holder> {
-        let hold = record.resource.holder()?;
+    fn holder_of(&self, hold: Hold, taken_at: Option<Place>) -> Holder {
         let registry = self.registry.lock();
         let ended = registry.get(hold.serial).is_none();
         let remembered = registry.remembered(hold.serial).cloned();
         drop(registry);
         let ending = remembered.map_or(Ending::Finished, |thread| thread.ending());
-        Some(Holder { thread: self.info_of(hold.serial), taken_at, ended: ended.then_some(ending) })
+        Holder { thread: self.info_of(hold.serial), taken_at, ended: ended.then_some(ending) }
     }
 
     fn describe(&self, serial: u64, record: &Record) -> Wait {
+        self.describe_with(serial, record, record.resource.holder())
+    }
+
+    fn describe_with(&self, serial: u64, record: &Record, hold: Option<Hold>) -> Wait {
         let about = record.resource.describe();
-        let holder = self.holder_of(record, about.taken_at);
+        let holder = hold.map(|hold| self.holder_of(hold, about.taken_at));
         Wait {
             thread: self.info_of(serial),
             object: ObjectInfo { kind: about.kind, name: about.name, made_at: about.made_at, holder },
@@ -342,7 +350,8 @@ impl Runtime {
 
     /// The cycle as data; the walker, which closed it, comes last.
     pub(crate) fn describe_cycle(&self, steps: &[Step], raised: bool) -> Verdict {
-        let mut waits: Vec<_> = steps.iter().map(|step| self.describe(step.serial, &step.record)).collect();
+        let describe = |step: &Step| self.describe_with(step.serial, &step.record, Some(step.hold));
+        let mut waits: Vec<_> = steps.iter().map(describe).collect();
         waits.rotate_left(1);
         Verdict::Deadlock { cycle: Cycle { waits }, raised }
     }

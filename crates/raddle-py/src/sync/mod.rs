@@ -12,6 +12,8 @@ use std::ffi::CStr;
 use pyo3::exceptions::PyDeprecationWarning;
 use pyo3::prelude::*;
 
+pub(crate) use condition::Condition;
+
 use crate::runtime;
 
 /// The serial of the calling thread.

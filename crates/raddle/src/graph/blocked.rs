@@ -6,6 +6,7 @@
 //! |---|---|---|
 //! | a cycle of owned, untimed waits | the thread that closed it gets [`Halt::Deadlock`] | |
 //! | any other cycle of untimed waits | | after the grace: told |
+//! | a knot | | after the grace: told |
 //! | the holder has ended, a strict hold | [`Halt::Abandoned`] | |
 //! | the holder has ended, another hold | | after one second: told |
 //! | every thread sleeps without a limit | | after the grace: told |
@@ -21,7 +22,7 @@ use std::time::Duration;
 
 use super::verdict::Verdict;
 use super::walk::{End, Step, same};
-use super::{Record, Resource, Site};
+use super::{Knot, Record, Resource, Site};
 use crate::runtime::{Deadlocks, Runtime, Stall};
 use crate::seam::{Parker, Time, Woken};
 use crate::thread::Thread;
@@ -71,6 +72,8 @@ pub enum Call {
     Wait,
     /// Waiting for the end of a thread.
     Join,
+    /// Waiting for what comes of a job.
+    Result,
     /// The runtime's own wait for the program's threads, after its main function is done.
     Exit,
 }
@@ -81,6 +84,7 @@ impl Display for Call {
             Call::Acquire => "acquire",
             Call::Reacquire | Call::Wait => "wait",
             Call::Join | Call::Exit => "join",
+            Call::Result => "result",
         })
     }
 }
@@ -102,6 +106,7 @@ pub struct Blocked<'a> {
 #[derive(Debug)]
 enum Finding {
     Cycle(Vec<Step>),
+    Knot(Knot),
     OwnerDead(Step),
     /// The epochs of all waits, and how often that has been looked at.
     Stalled(Vec<u64>, u32),
@@ -174,6 +179,7 @@ impl<'a> Blocked<'a> {
                 self.refuse_the_dead(&steps[0])?;
                 steps.into_iter().next().map(|step| (Finding::OwnerDead(step), OWNER_DEAD_GRACE))
             }
+            End::Shared => self.runtime.knot_from(self.me).map(|knot| (Finding::Knot(knot), grace)),
             End::Dead | End::Open => None,
         };
         let found =
@@ -226,6 +232,12 @@ impl<'a> Blocked<'a> {
                 let (again, end) = runtime.walk_from(self.me);
                 (matches!(end, End::Cycle) && same(&steps, &again) && runtime.tell_once(&steps))
                     .then(|| runtime.describe_cycle(&steps, false))
+            }
+            Finding::Knot(knot) => {
+                let again = runtime.knot_from(self.me).filter(|again| again.epochs == knot.epochs);
+                again
+                    .filter(|again| runtime.tell_once(&again.cycle))
+                    .map(|again| runtime.describe_cycle(&again.cycle, false))
             }
             Finding::OwnerDead(step) => {
                 let (again, end) = runtime.walk_from(self.me);

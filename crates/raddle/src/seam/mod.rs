@@ -29,3 +29,11 @@ pub use clock::Time;
 pub use fork::{after_fork_in_child, fork_generation};
 pub(crate) use os::{Guard, Mutex};
 pub use os::{Parker, Woken, os_threads};
+
+/// Gives way to another thread that is in the middle of the few instructions which this one waits for.
+pub(crate) fn pause() {
+    #[cfg(loom)]
+    loom::thread::yield_now();
+    #[cfg(not(loom))]
+    std::thread::yield_now();
+}

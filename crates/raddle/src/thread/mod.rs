@@ -19,6 +19,8 @@ pub use current::{bind, current, serial};
 
 pub(crate) use registry::Registry;
 #[cfg(not(loom))]
+pub(crate) use spawn::message;
+#[cfg(not(loom))]
 pub use spawn::{JoinHandle, spawn};
 
 use std::fmt;
