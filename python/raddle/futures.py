@@ -239,7 +239,9 @@ def as_completed(fs: "_Iterable[Any]", timeout: "float | None" = None) -> "_Iter
     fs = set(fs)
     collector = _raddle.collect(fs)
     if collector is None:
-        yield from _real_as_completed(fs, None if end_time is None else end_time - _time.monotonic())
+        theirs = _real_as_completed(fs, None if end_time is None else end_time - _time.monotonic())
+        del fs  # which would keep what was handed out
+        yield from theirs
         return
     total = len(fs)
     del fs
