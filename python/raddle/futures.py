@@ -8,13 +8,13 @@ where a program has replaced one that it is made of, or its `_work_queue`.
 import queue as _queue
 import time as _time
 import weakref as _weakref
-from collections import deque as _deque
 from concurrent import futures as _real
 from concurrent.futures import *  # noqa: F403
 from concurrent.futures import __all__  # noqa: F401
 from concurrent.futures import _base
 from concurrent.futures import thread as _thread
 from itertools import islice as _islice
+from types import FunctionType as _Function
 
 from . import _raddle
 from .threading import Semaphore as _Semaphore
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _WorkQueue = _raddle.WorkQueue
+_take_result = _raddle.take_result
 _RealExecutor: "Any" = _thread.ThreadPoolExecutor
 BrokenThreadPool = _thread.BrokenThreadPool
 
@@ -101,13 +102,7 @@ class ThreadPoolExecutor(_RealExecutor):  # type: ignore[misc]
         if self._raddle_plain:
             self._work_queue = _WorkQueue(_Future)
 
-    def submit(self, fn: "_Callable[..., Any]", /, *args: "Any", **kwargs: "Any") -> "_base.Future[Any]":
-        work_queue = self._work_queue
-        if type(work_queue) is not _WorkQueue:
-            return _RealExecutor.submit(self, fn, *args, **kwargs)
-        if self._broken or self._shutdown or _thread._shutdown:
-            self._raddle_refuse()
-        return work_queue.submit(self, self._max_workers, fn, args, kwargs)
+    submit = _raddle.submit
 
     def _raddle_refuse(self) -> None:
         """Raise what CPython raises when no more jobs are taken."""
@@ -179,10 +174,12 @@ class ThreadPoolExecutor(_RealExecutor):  # type: ignore[misc]
             raise ValueError("buffersize must be None or > 0")
         end_time = None if timeout is None else timeout + _time.monotonic()
         submit, calls = self.submit, zip(*iterables)  # noqa: B905
-        futures = _deque([submit(fn, *args) for args in _islice(calls, buffersize)])
+        futures = [submit(fn, *args) for args in _islice(calls, buffersize)]
+        # The last is the first to be taken.
+        futures.reverse()
         if buffersize is None:
             return _results(futures, end_time)
-        return _results(futures, end_time, fn, calls, _weakref.ref(self))
+        return _results_and_more(futures, end_time, fn, calls, _weakref.ref(self))
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         _RealExecutor.shutdown(self, False, cancel_futures=cancel_futures)
@@ -191,47 +188,40 @@ class ThreadPoolExecutor(_RealExecutor):  # type: ignore[misc]
                 thread.join()
 
     def _idle(self) -> "Any":
-        own = self.__dict__.get("_idle_semaphore")
         work_queue = self._work_queue
-        return _Semaphore(work_queue.free) if type(work_queue) is _WorkQueue else own
+        return _Semaphore(work_queue.free) if type(work_queue) is _WorkQueue else self._raddle_idle
 
     def _set_idle(self, semaphore: "Any") -> None:
-        self.__dict__["_idle_semaphore"] = semaphore
+        self._raddle_idle = semaphore
 
     # For those who read it: what CPython's would be now.
     _idle_semaphore = property(_idle, _set_idle)
     del _idle, _set_idle
 
 
-def _results(
-    futures: "_deque[Any]",
-    end_time: "float | None",
-    fn: "Any" = None,
-    calls: "_Iterator[Any]" = iter(()),
-    executor_reference: "Any" = None,
-) -> "_Iterator[Any]":
-    """The results in order; another call is submitted for each that is taken, as long as there is one."""
+def _results(futures: "list[Any]", end_time: "float | None") -> "_Iterator[Any]":
     try:
         while futures:
-            if executor_reference is not None and (executor := executor_reference()) is not None:
-                for args in _islice(calls, 1):
-                    futures.append(executor.submit(fn, *args))
-                del executor
-            # No name for the future: an error that leaves here would keep it, and it the error.
-            yield _result_or_cancel(futures.popleft(), None if end_time is None else end_time - _time.monotonic())
+            yield _take_result(futures) if end_time is None else _take_result(futures, end_time - _time.monotonic())
     finally:
         for future in futures:
             future.cancel()
 
 
-def _result_or_cancel(future: "Any", timeout: "float | None") -> "Any":
+def _results_and_more(
+    futures: "list[Any]", end_time: "float | None", fn: "Any", calls: "_Iterator[Any]", executor_reference: "Any"
+) -> "_Iterator[Any]":
+    """The same; another call is submitted for each result that is taken, as long as there is one."""
     try:
-        return future.result(timeout)
-    except BaseException:
-        future.cancel()
-        raise
+        while futures:
+            if (executor := executor_reference()) is not None:
+                for args in _islice(calls, 1):
+                    futures.insert(0, executor.submit(fn, *args))
+                del executor
+            yield _take_result(futures, None if end_time is None else end_time - _time.monotonic())
     finally:
-        del future
+        for future in futures:
+            future.cancel()
 
 
 def as_completed(fs: "_Iterable[Any]", timeout: "float | None" = None) -> "_Iterator[Any]":
@@ -274,10 +264,9 @@ def _adopt_documentation() -> None:
         mine.__doc__, mine.__module__ = real.__doc__, real.__module__
         for name, value in vars(mine).items() if isinstance(mine, type) else [(mine.__name__, mine)]:
             original = getattr(_RealExecutor, name, None) if isinstance(mine, type) else real
-            if callable(value) and original is not None:
+            if isinstance(value, _Function) and original is not None:
                 value.__doc__, value.__annotations__ = original.__doc__, {}
                 value.__module__ = original.__module__
-    ThreadPoolExecutor.submit.__qualname__ = _RealExecutor.submit.__qualname__
 
 
 _adopt_documentation()

@@ -9,11 +9,11 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use pyo3::exceptions::{PyBaseException, PyException, PyTimeoutError, PyValueError};
+use pyo3::exceptions::{PyBaseException, PyException, PyTimeoutError, PyTypeError, PyValueError};
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{IntoPyDict, PyList, PyString, PyType};
+use pyo3::types::{IntoPyDict, PyList, PyString, PyTuple, PyType};
 use pyo3::{PyTraverseError, PyVisit, intern};
 use raddle::executor::{Phase, RawFuture, Refused};
 use raddle::graph::{Call, Description, Hold, Resource};
@@ -31,14 +31,14 @@ use crate::{detach, naming};
 pub(crate) struct Future {
     pub(super) raw: RawFuture,
     cell: Mutex<Cell>,
-    /// Where it waits for a worker.
-    pub(super) pool: PyOnceLock<Py<WorkQueue>>,
 }
 
 #[derive(Default)]
 struct Cell {
     result: Option<Py<PyAny>>,
     exception: Option<Py<PyAny>>,
+    /// Where it waits for a worker.
+    pool: Option<Py<WorkQueue>>,
     extras: Option<Box<Extras>>,
 }
 
@@ -92,6 +92,23 @@ impl Future {
         self.cell.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A future of class `class`, which is a subclass of this one, that waits in the line of `pool`.
+    pub(super) fn of(class: &Bound<'_, PyType>, pool: &Bound<'_, WorkQueue>) -> PyResult<Py<Future>> {
+        static NO_ARGUMENTS: PyOnceLock<Py<PyTuple>> = PyOnceLock::new();
+        let py = class.py();
+        let none = NO_ARGUMENTS.get_or_init(py, || PyTuple::empty(py).unbind());
+        // SAFETY: attached; `class` derives from Fut, which the caller checked, and has its `tp_new`, which takes the class,
+        // a tuple and a dictionary or null and gives a new reference to an object of that class, or null.
+        let future = unsafe {
+            let new =
+                (*class.as_type_ptr()).tp_new.ok_or_else(|| PyTypeError::new_err("the class makes no objects"))?;
+            let object = new(class.as_type_ptr(), none.as_ptr(), std::ptr::null_mut());
+            Bound::from_owned_ptr_or_err(py, object)?.cast_into_unchecked::<Future>()
+        };
+        future.get().cell().pool = Some(pool.clone().unbind());
+        Ok(future.unbind())
+    }
+
     /// Whether `wait` and `as_completed` count it as done: a cancelled one only when its worker has met it.
     pub(super) fn is_settled(&self) -> bool {
         matches!(self.raw.phase(), Phase::Finished | Phase::Noticed)
@@ -124,6 +141,18 @@ impl Future {
             collectors.and_then(|all| all.iter().position(|one| one.is(collector)).map(|at| all.swap_remove(at)));
         drop(cell);
         drop(removed);
+    }
+
+    /// A new reference to its value, if it has ended with one.
+    #[inline]
+    fn plain_result(&self) -> Option<*mut PyObject> {
+        if self.raw.phase() != Phase::Finished {
+            return None;
+        }
+        let cell = self.cell();
+        let result = cell.result.as_ref().filter(|_| cell.exception.is_none())?;
+        // SAFETY: an object that the cell holds on to; callers are attached.
+        Some(unsafe { ffi::Py_NewRef(result.as_ptr()) })
     }
 
     /// What there is to give, if it is over.
@@ -254,7 +283,7 @@ impl Future {
 impl Future {
     #[new]
     fn new() -> Self {
-        Future { raw: RawFuture::default(), cell: Mutex::default(), pool: PyOnceLock::new() }
+        Future { raw: RawFuture::default(), cell: Mutex::default() }
     }
 
     fn __init__(&self) {}
@@ -421,6 +450,7 @@ impl Future {
         let Ok(cell) = self.cell.try_lock() else { return Ok(()) };
         visit.call(&cell.result)?;
         visit.call(&cell.exception)?;
+        visit.call(&cell.pool)?;
         if let Some(extras) = &cell.extras {
             visit.call(&extras.condition)?;
             visit.call(&extras.waiters)?;
@@ -475,10 +505,9 @@ impl Resource for Promise {
 impl Future {
     /// The threads one of which has to be done with something else before anybody begins with this.
     pub(super) fn helpers(&self) -> Vec<u64> {
-        // SAFETY: reads a cell that is written once; no reference is counted.
-        let pool = self.pool.get(unsafe { Python::assume_attached() });
         let pending = self.raw.phase() == Phase::Pending;
-        pool.filter(|_| pending).and_then(|pool| pool.get().all_busy()).unwrap_or_default()
+        let cell = self.cell();
+        cell.pool.as_ref().filter(|_| pending).and_then(|pool| pool.get().all_busy()).unwrap_or_default()
     }
 }
 
@@ -488,6 +517,10 @@ unsafe extern "C" fn result(
     n: isize,
     names: *mut PyObject,
 ) -> *mut PyObject {
+    // SAFETY: called by the interpreter as a method of Fut.
+    if let Some(result) = unsafe { receiver::<Future>(this) }.plain_result().filter(|_| n == 0 && names.is_null()) {
+        return result;
+    }
     guarded(|py| {
         // SAFETY: called by the interpreter as a method of Fut, with its arguments.
         unsafe {
@@ -506,7 +539,27 @@ unsafe extern "C" fn done(this: *mut PyObject, _: *mut PyObject) -> *mut PyObjec
 const RESULT: &std::ffi::CStr =
     c"result($self, timeout=None)\n--\n\nWait until it is over, at most `timeout` seconds; its value. Raises what it failed with.";
 
+/// Takes the last of `futures` out and gives its result, for which it waits `timeout` seconds at most; cancels it if that
+/// fails. Nobody but the list ever has a name for it, which an error would keep.
+#[pyfunction]
+#[pyo3(signature = (futures, timeout=None))]
+fn take_result(futures: &Bound<'_, PyList>, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<Py<PyAny>> {
+    let py = futures.py();
+    let last = futures.len().saturating_sub(1);
+    let future = futures.get_item(last)?;
+    futures.del_item(last)?;
+    let result = match future.cast::<Future>() {
+        Ok(ours) => Future::result(ours, timeout),
+        Err(_) => future.call_method1(intern!(py, "result"), (timeout,)).map(Bound::unbind),
+    };
+    if result.is_err() {
+        future.call_method0(intern!(py, "cancel"))?;
+    }
+    result
+}
+
 pub(super) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(take_result, module)?)?;
     let methods = [
         Method::keywords(c"result", result, RESULT),
         Method::no_args(c"done", done, c"done($self)\n--\n\nWhether it is over: finished or cancelled."),

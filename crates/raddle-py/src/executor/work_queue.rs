@@ -3,10 +3,12 @@
 //! It is what the executor has as `_work_queue`, with the methods of CPython's there. A program that puts a queue of its own
 //! in that place has an executor that works as CPython's.
 
+use std::ffi::CStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::exceptions::PyTypeError;
+use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple, PyType};
@@ -18,6 +20,7 @@ use raddle::seam::Time;
 use super::future::Future;
 use super::me;
 use crate::detach;
+use crate::fastcall::{Method, guarded};
 use crate::limit::Limit;
 
 /// See the module.
@@ -87,6 +90,24 @@ impl WorkItem {
 }
 
 impl WorkQueue {
+    /// Puts a job in the line; its future.
+    fn submit(
+        this: &Bound<'_, Self>,
+        executor: &Bound<'_, PyAny>,
+        (function, args, kwargs): (Py<PyAny>, Py<PyTuple>, Option<Py<PyDict>>),
+    ) -> PyResult<Py<Future>> {
+        let (py, queue) = (this.py(), this.get());
+        let most = count(&executor.getattr(intern!(py, "_max_workers"))?)?;
+        let future = Future::of(queue.future.bind(py), this)?;
+        let job = Job::Call(future.clone_ref(py), function, args, kwargs);
+        match queue.raw.submit(job, most) {
+            Ok(false) => {}
+            Ok(true) => drop(executor.call_method0(intern!(py, "_adjust_thread_count"))?),
+            Err(Closed(_)) => refuse(executor)?,
+        }
+        Ok(future)
+    }
+
     /// The threads of all workers, if each is busy and there will be no more of them.
     pub(super) fn all_busy(&self) -> Option<Vec<u64>> {
         self.raw.all_busy()
@@ -96,31 +117,11 @@ impl WorkQueue {
 #[pymethods]
 impl WorkQueue {
     #[new]
-    fn new(future: Py<PyType>) -> Self {
-        WorkQueue { raw: RawPool::default(), future }
-    }
-
-    /// Puts a job in the line, for at most `most` workers; its future. `executor` is asked for another worker if one is
-    /// wanted, and to say why not if no more jobs are taken.
-    fn submit(
-        this: &Bound<'_, Self>,
-        executor: &Bound<'_, PyAny>,
-        most: &Bound<'_, PyAny>,
-        function: Py<PyAny>,
-        args: Py<PyTuple>,
-        kwargs: Option<Py<PyDict>>,
-    ) -> PyResult<Py<PyAny>> {
-        let py = this.py();
-        let future = this.get().future.bind(py).call0()?.cast_into::<Future>()?;
-        let _ = future.get().pool.set(py, this.clone().unbind());
-        let kwargs = kwargs.filter(|kwargs| !kwargs.bind(py).is_empty());
-        let job = Job::Call(future.clone().unbind(), function, args, kwargs);
-        match this.get().raw.submit(job, count(most)?) {
-            Ok(false) => {}
-            Ok(true) => drop(executor.call_method0(intern!(py, "_adjust_thread_count"))?),
-            Err(Closed(_)) => drop(executor.call_method0(intern!(py, "_raddle_refuse"))?),
+    fn new(future: Bound<'_, PyType>) -> PyResult<Self> {
+        if !future.is_subclass_of::<Future>()? {
+            return Err(PyTypeError::new_err("a subclass of Fut is wanted"));
         }
-        Ok(future.into_any().unbind())
+        Ok(WorkQueue { raw: RawPool::default(), future: future.unbind() })
     }
 
     /// Adds a worker unless there are `most` or one has nothing to do: whether the caller has to start it.
@@ -226,6 +227,100 @@ impl WorkQueue {
     }
 }
 
+/// Raises what CPython raises when no more jobs are taken.
+#[cold]
+fn refuse(executor: &Bound<'_, PyAny>) -> PyResult<()> {
+    executor.call_method0(intern!(executor.py(), "_raddle_refuse")).map(drop)
+}
+
+/// Whether the executor, or the interpreter, takes no more jobs.
+fn is_shut(executor: &Bound<'_, PyAny>) -> PyResult<bool> {
+    static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+    let py = executor.py();
+    let module = MODULE.get_or_try_init(py, || py.import("concurrent.futures.thread").map(Bound::unbind))?.bind(py);
+    Ok(executor.getattr(intern!(py, "_broken"))?.is_truthy()?
+        || executor.getattr(intern!(py, "_shutdown"))?.is_truthy()?
+        || module.getattr(intern!(py, "_shutdown"))?.is_truthy()?)
+}
+
+/// `executor.submit(fn, /, *args, **kwargs)`, of any object that has the attributes of a `ThreadPoolExecutor`.
+unsafe extern "C" fn submit(
+    executor: *mut PyObject,
+    args: *const *mut PyObject,
+    n: isize,
+    names: *mut PyObject,
+) -> *mut PyObject {
+    guarded(|py| {
+        // SAFETY: the interpreter passes a live receiver, and the arguments in the vectorcall convention.
+        let (executor, arguments) = unsafe { (Borrowed::from_ptr(py, executor), Arguments::of(py, args, n, names)) };
+        let queue = executor.getattr(intern!(py, "_work_queue"))?;
+        let Ok(queue) = queue.cast_exact::<WorkQueue>() else {
+            // SAFETY: as above.
+            return unsafe { arguments.call_theirs(&executor) };
+        };
+        if is_shut(&executor)? {
+            refuse(&executor)?;
+        }
+        WorkQueue::submit(queue, &executor, arguments.split()?).map(Py::into_ptr)
+    })
+}
+
+/// The arguments of a raw method.
+struct Arguments<'py> {
+    py: Python<'py>,
+    values: *const *mut PyObject,
+    count: isize,
+    names: *mut PyObject,
+}
+
+impl<'py> Arguments<'py> {
+    /// # Safety
+    /// They must be those of a call that is under way (vectorcall convention), and not be used after it.
+    unsafe fn of(py: Python<'py>, values: *const *mut PyObject, count: isize, names: *mut PyObject) -> Self {
+        Arguments { py, values, count, names }
+    }
+
+    fn at(&self, index: isize) -> Bound<'py, PyAny> {
+        // SAFETY: this object's own condition: the interpreter passes `count` live references, and one more for each name.
+        unsafe { Borrowed::from_ptr(self.py, *self.values.offset(index)).to_owned() }
+    }
+
+    /// The function, its arguments and its keyword arguments.
+    fn split(&self) -> PyResult<(Py<PyAny>, Py<PyTuple>, Option<Py<PyDict>>)> {
+        if self.count == 0 {
+            let text = "ThreadPoolExecutor.submit() missing 1 required positional argument: 'fn'";
+            return Err(PyTypeError::new_err(text));
+        }
+        let args = PyTuple::new(self.py, (1..self.count).map(|index| self.at(index)).collect::<Vec<_>>())?;
+        // SAFETY: null or a tuple of strings, alive through the call.
+        let names = unsafe { Borrowed::from_ptr_or_opt(self.py, self.names) };
+        let kwargs = names.map(|names| {
+            let kwargs = PyDict::new(self.py);
+            for (index, name) in names.cast::<PyTuple>()?.iter().enumerate() {
+                kwargs.set_item(name, self.at(self.count + index as isize))?;
+            }
+            PyResult::Ok(kwargs.unbind())
+        });
+        Ok((self.at(0).unbind(), args.unbind(), kwargs.transpose()?))
+    }
+
+    /// CPython's own method.
+    ///
+    /// # Safety
+    /// As [`of`](Arguments::of).
+    #[cold]
+    unsafe fn call_theirs(&self, executor: &Bound<'py, PyAny>) -> PyResult<*mut PyObject> {
+        static THEIRS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        let class = THEIRS.import(self.py, "concurrent.futures.thread", "ThreadPoolExecutor")?;
+        let method = class.getattr("submit")?.call_method1("__get__", (executor,))?;
+        // SAFETY: the arguments of a call that is under way are passed on; a new reference or null comes back.
+        unsafe {
+            let future = ffi::PyObject_Vectorcall(method.as_ptr(), self.values, self.count as usize, self.names);
+            Bound::from_owned_ptr_or_err(self.py, future).map(Bound::into_ptr)
+        }
+    }
+}
+
 /// How many workers a `_max_workers` means, which a program may have made anything that compares with numbers.
 fn count(most: &Bound<'_, PyAny>) -> PyResult<usize> {
     match most.extract::<usize>() {
@@ -289,7 +384,13 @@ impl Resource for Idle {
     }
 }
 
+const SUBMIT: &CStr =
+    c"submit($self, fn, /, *args, **kwargs)\n--\n\nHave `fn(*args, **kwargs)` called by a worker; its future.";
+
 pub(super) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    // The class that it becomes a method of is written in Python.
+    let submit = Method::keywords(c"submit", submit, SUBMIT).of_any_class(module.py())?;
+    module.add("submit", submit)?;
     module.add_class::<WorkItem>()?;
     module.add_class::<WorkQueue>()
 }
