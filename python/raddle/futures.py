@@ -53,6 +53,8 @@ _Future.__doc__ = _base.Future.__doc__
 
 # What the executor is made of. A subclass that replaces one of these gets CPython's code for all of them.
 _PARTS = ("_adjust_thread_count", "_initializer_failed")
+if hasattr(_RealExecutor, "prepare_context"):  # 3.14 and later
+    _PARTS += ("prepare_context",)
 
 
 def _work(executor_reference: "Any", work_queue: "_raddle.WorkQueue", initializer: "Any", initargs: "Any") -> None:
@@ -101,8 +103,10 @@ class ThreadPoolExecutor(_RealExecutor):  # type: ignore[misc]
         _RealExecutor.__init__(self, max_workers, thread_name_prefix, initializer, initargs)
         if self._raddle_plain:
             self._work_queue = _WorkQueue(_Future)
+            self._initializer, self._initargs = initializer, initargs
 
     submit = _raddle.submit
+    _raddle_real_submit = _RealExecutor.submit
 
     def _raddle_refuse(self) -> None:
         """Raise what CPython raises when no more jobs are taken."""

@@ -310,9 +310,7 @@ impl<'py> Arguments<'py> {
     /// As [`of`](Arguments::of).
     #[cold]
     unsafe fn call_theirs(&self, executor: &Bound<'py, PyAny>) -> PyResult<*mut PyObject> {
-        static THEIRS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        let class = THEIRS.import(self.py, "concurrent.futures.thread", "ThreadPoolExecutor")?;
-        let method = class.getattr("submit")?.call_method1("__get__", (executor,))?;
+        let method = executor.getattr(intern!(self.py, "_raddle_real_submit"))?;
         // SAFETY: the arguments of a call that is under way are passed on; a new reference or null comes back.
         unsafe {
             let future = ffi::PyObject_Vectorcall(method.as_ptr(), self.values, self.count as usize, self.names);
