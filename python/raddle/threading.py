@@ -60,21 +60,26 @@ class Thread(_real.Thread):  # type: ignore[misc]
         if not self._initialized or self._started.is_set():
             _real_start(self)  # which raises
             return
-        if _is_replaced():
-            _real_start(self)  # by whoever starts threads here now: gevent, eventlet, a debugger
+        if _is_replaced() or _raddle.is_closed():
+            # By whoever starts threads here now (gevent, eventlet, a debugger); or the interpreter ends.
+            _start_otherwise(self)
             return
-        self._raddle_handle = _raddle.ThreadHandle(self._name, self._daemonic)
+        self._raddle_handle = handle = _raddle.ThreadHandle(self._name, self._daemonic)
+        with _real._active_limbo_lock:
+            _real._limbo[self] = self
         try:
-            _real_start(self)
-        except RuntimeError:
-            # Refused by the system: as good as new, also where CPython would call it started from now on.
-            if hasattr(_real, "_ThreadHandle"):
-                self._handle = _real._ThreadHandle()
-            self._raddle_handle.forget()
-            raise
+            handle.start(self)
         except BaseException:
-            self._raddle_handle.forget()
+            with _real._active_limbo_lock:
+                del _real._limbo[self]
+            handle.forget()
             raise
+
+    if _sys.version_info < (3, 13):
+
+        def _set_tstate_lock(self) -> None:
+            if self._tstate_lock is None or self._tstate_lock is not self._raddle_handle:
+                _real_set_tstate_lock(self)
 
     def _bootstrap(self) -> None:
         handle = self._raddle_handle
@@ -88,11 +93,12 @@ class Thread(_real.Thread):  # type: ignore[misc]
 
     def join(self, timeout: "float | None" = None) -> None:
         handle = self._raddle_handle
-        if handle is not None and self is not current_thread() and self.is_alive() and _is_usual(timeout):
-            if not handle.wait(timeout):
-                return
-            timeout = None
-        _real_join(self, timeout)
+        if handle is None or self is current_thread() or not self.is_alive():
+            _real_join(self, timeout)
+            return
+        handle.join(None if timeout is None else max(timeout, 0))
+        if handle.ended:
+            _real_join(self)
 
     def _set_name(self, name: str) -> None:
         _real_name.__set__(self, name)
@@ -103,12 +109,36 @@ class Thread(_real.Thread):  # type: ignore[misc]
     name = property(_real_name.fget, _set_name, None, _real_name.__doc__)
     del _set_name, _real_name
 
+    def _get_native_id(self) -> "int | None":
+        native_id: int | None = _real_native_id.__get__(self)
+        if native_id is None and self._raddle_handle is not None:
+            return self._raddle_handle.native_id
+        return native_id
+
+    native_id = property(_get_native_id, None, None, _real.Thread.native_id.__doc__)
+    del _get_native_id
+
 
 _real_init = _real.Thread.__init__
 _real_start = _real.Thread.start
 _real_bootstrap = _real.Thread._bootstrap
+_real_set_tstate_lock = getattr(_real.Thread, "_set_tstate_lock", None)
 _real_join = _real.Thread.join
 _real_name = _real.Thread.name
+_real_native_id = _real.Thread.native_id
+
+
+def _start_otherwise(thread: Thread) -> None:
+    """Start a thread as the standard library does, known to the runtime if it turns out to be one of the system's."""
+    if _is_replaced():
+        _real_start(thread)
+        return
+    thread._raddle_handle = _raddle.ThreadHandle(thread._name, thread._daemonic)
+    try:
+        _real_start(thread)
+    except BaseException:
+        thread._raddle_handle.forget()
+        raise
 
 
 _STARTERS = {name: getattr(_real, name, None) for name in ("_start_new_thread", "_start_joinable_thread")}
@@ -117,11 +147,6 @@ _STARTERS = {name: getattr(_real, name, None) for name in ("_start_new_thread", 
 def _is_replaced() -> bool:
     """Whether threads are started by something else than the interpreter: they may be no threads at all then."""
     return any(getattr(_real, name, None) is not starter for name, starter in _STARTERS.items())
-
-
-def _is_usual(timeout: "float | None") -> bool:
-    """Whether a time limit needs no check; the others get the standard library's answer."""
-    return timeout is None or (type(timeout) in (int, float) and 0 < timeout <= TIMEOUT_MAX)
 
 
 def _noting(handle: "_raddle.ThreadHandle", invoke: "_Callable[[Thread], None]") -> "_Callable[[Thread], None]":

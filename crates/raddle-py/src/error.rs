@@ -19,6 +19,23 @@ create_exception!(
     "This wait would never have ended: the thread that holds the lock has ended without releasing it."
 );
 
+create_exception!(
+    raddle,
+    ThreadStartError,
+    PyRuntimeError,
+    "The system refused to start a thread; the text says which limits are in force. The thread may be started later."
+);
+
+/// The system refused a thread.
+pub(crate) fn cannot_start(py: Python<'_>, refused: &std::io::Error) -> PyErr {
+    let limits = raddle::thread::limits();
+    let error = ThreadStartError::new_err(format!(
+        "can't start new thread ({refused}; {limits}; end some threads or raise the limit, then call start() again)"
+    ));
+    let _ = error.value(py).setattr("errno", refused.raw_os_error());
+    error
+}
+
 pub(crate) fn deadlock(verdict: &Verdict) -> PyErr {
     DeadlockError::new_err(raddle_report::summary(verdict))
 }
@@ -30,5 +47,6 @@ pub(crate) fn abandoned(verdict: &Verdict) -> PyErr {
 pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     module.add("DeadlockError", py.get_type::<DeadlockError>())?;
+    module.add("ThreadStartError", py.get_type::<ThreadStartError>())?;
     module.add("LockAbandonedError", py.get_type::<LockAbandonedError>())
 }

@@ -82,7 +82,10 @@ pub(crate) fn install<T: pyo3::PyTypeInfo>(py: Python<'_>, methods: impl IntoIte
 #[inline]
 pub(crate) unsafe fn receiver<'a, T: pyo3::PyClass<Frozen = True> + Sync>(object: *mut PyObject) -> &'a T {
     // SAFETY: a method is called by an attached thread; the rest is this function's own condition.
-    unsafe { Borrowed::from_ptr(Python::assume_attached(), object).cast_unchecked::<T>().get() }
+    unsafe {
+        std::hint::assert_unchecked(!object.is_null());
+        Borrowed::from_ptr(Python::assume_attached(), object).cast_unchecked::<T>().get()
+    }
 }
 
 /// The same, as a counted reference.
@@ -102,13 +105,14 @@ pub(crate) unsafe fn object<T: pyo3::PyClass>(py: Python<'_>, object: *mut PyObj
 #[inline]
 pub(crate) unsafe fn is_plain<T: pyo3::PyTypeInfo>(object: *mut PyObject) -> bool {
     // SAFETY: this function's own condition. An object of a class with a dictionary has the pointer to it, or null, at that
-    // offset, which PyO3 makes positive.
+    // offset, which PyO3 makes positive. Some versions make the dictionary with the object.
     unsafe {
         let class = T::type_object_raw(Python::assume_attached());
         if ffi::Py_TYPE(object) != class || (*class).tp_dictoffset <= 0 {
             return false;
         }
-        object.cast::<u8>().offset((*class).tp_dictoffset).cast::<*mut PyObject>().read().is_null()
+        let attributes = object.cast::<u8>().offset((*class).tp_dictoffset).cast::<*mut PyObject>().read();
+        attributes.is_null() || ffi::PyDict_Size(attributes) == 0
     }
 }
 
@@ -127,6 +131,9 @@ pub(crate) fn none() -> *mut PyObject {
 }
 
 /// Runs the part of a raw method that is more than a handful of instructions.
+///
+/// Give it a `move` closure: one that borrows the method's arguments makes the fast path store them in memory, and the
+/// locked instruction of a take waits for those stores.
 #[cold]
 pub(crate) fn guarded(body: impl FnOnce(Python<'_>) -> PyResult<*mut PyObject>) -> *mut PyObject {
     Python::attach(|py| {

@@ -37,7 +37,7 @@ impl Host for PyHost {
     }
 
     fn may_be_woken_from_outside(&self, known_threads: usize) -> bool {
-        os_threads() > known_threads || self.main_may_be_interrupted()
+        os_threads() > known_threads + runtime().carriers().spare() || self.main_may_be_interrupted()
     }
 
     fn adopted(&self, thread: &Thread) {

@@ -1,6 +1,7 @@
 //! The Python binding: one file per engine room, with the same names. Converts, leaves the interpreter, calls the engine,
 //! maps the error; decides nothing.
 
+mod carrier;
 mod detach;
 mod error;
 mod executor;

@@ -1,15 +1,21 @@
 //! The edges of a process's life: import into a sub-interpreter, fork, the end of the main function.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::time::Duration;
 
 use pyo3::exceptions::{PyImportError, PyKeyboardInterrupt, PyRuntimeError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyCFunction;
+use raddle::graph::Call;
 use raddle::graph::verdict::{Cause, ThreadKind, Verdict};
+use raddle::seam::Time;
+use raddle::thread::Thread;
 
-use crate::{host, runtime};
+use crate::limit::Limit;
+use crate::{detach, host, runtime};
 
 /// What `threading.get_ident()` gives for the main thread.
 static MAIN: AtomicU64 = AtomicU64::new(0);
@@ -46,6 +52,7 @@ fn after_fork_in_child() {
     MAIN.store(ident(), Ordering::Relaxed);
     me.set_ident(ident());
     runtime().after_fork_in_child(&me);
+    ENTERING.store(0, Ordering::SeqCst);
 }
 
 /// Whether Ctrl-C ended the wait for the program's threads.
@@ -54,24 +61,84 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 /// Whether main is done and waits for the program's threads.
 static DONE: AtomicBool = AtomicBool::new(false);
 
+/// How many threads are on their way into the interpreter, and whether that is closed to them.
+///
+/// A thread that enters while the interpreter finalizes crashes some versions. So the way in is a gate: it is closed when
+/// the last `atexit` callback has run, and those on their way are waited for.
+static ENTERING: AtomicI32 = AtomicI32::new(0);
+static CLOSED: AtomicBool = AtomicBool::new(false);
+
+/// Whether a thread that is not attached may go into the interpreter; then it must say so by [`leave`] when it is inside.
+pub(crate) fn enter() -> bool {
+    ENTERING.fetch_add(1, Ordering::SeqCst);
+    let open = !CLOSED.load(Ordering::SeqCst);
+    if !open {
+        leave();
+    }
+    open
+}
+
+/// The thread that was let in by [`enter`] is inside.
+pub(crate) fn leave() {
+    ENTERING.fetch_sub(1, Ordering::SeqCst);
+}
+
+/// Whether threads can be started on carriers no more.
+#[pyfunction]
+fn is_closed() -> bool {
+    CLOSED.load(Ordering::SeqCst)
+}
+
+#[pyfunction]
+fn close(py: Python<'_>) {
+    CLOSED.store(true, Ordering::SeqCst);
+    let deadline = Time::now().after(Duration::from_secs(1));
+    while ENTERING.load(Ordering::SeqCst) > 0 && Time::now() < deadline {
+        py.detach(|| std::thread::sleep(Duration::from_micros(100)));
+    }
+}
+
+/// Before a fork: the process has no more threads than its program.
+#[pyfunction]
+fn before_fork(py: Python<'_>) {
+    py.detach(|| runtime().carriers().retire());
+}
+
+/// Waits, when the main function is done, for the threads that `threading._shutdown` does not know.
+fn join_the_rest(py: Python<'_>) -> PyResult<()> {
+    let me = raddle::thread::current(runtime());
+    let regular = |thread: &Arc<Thread>| thread.kind() == ThreadKind::Regular && thread.serial() != me.serial();
+    while let Some(thread) = runtime().threads().into_iter().find(regular) {
+        let call = (Call::Exit, Limit::Never);
+        detach::block(py, runtime().all_threads(), call, |blocked| thread.wait_for_end(blocked))?;
+    }
+    Ok(())
+}
+
+/// Has the interpreter wait at its end for our threads as well as for its own.
+fn wrap_shutdown(py: Python<'_>) -> PyResult<()> {
+    let threading = py.import("threading")?;
+    let wait = threading.getattr("_shutdown")?.unbind();
+    let shutdown = PyCFunction::new_closure(py, Some(c"_shutdown"), None, move |args, _| {
+        let py = args.py();
+        let waited = wait.call0(py);
+        runtime().threads_are_done(&raddle::thread::current(runtime()));
+        let waited = waited.and_then(|_| join_the_rest(py));
+        DONE.store(false, Ordering::Relaxed);
+        give_back(py, libc::SIGTERM)?;
+        give_back(py, libc::SIGINT)?;
+        waited
+    })?;
+    threading.setattr("_shutdown", shutdown)
+}
+
 /// Has the runtime told when the main function is done and the interpreter waits for the program's threads: from then on
 /// a program whose last threads sleep is told of as RD005, and so is one that is interrupted.
 pub(crate) fn observe_exit(py: Python<'_>) -> PyResult<()> {
     let threading = py.import("threading")?;
     // These run in reverse order just before the wait, so the first is the last.
     let done = PyCFunction::new_closure(py, None, None, |args, _| main_is_done(args.py()))?;
-    threading.getattr("_threading_atexits")?.call_method1("insert", (0, done))?;
-    let wait = threading.getattr("_shutdown")?.unbind();
-    let shutdown = PyCFunction::new_closure(py, Some(c"_shutdown"), None, move |args, _| {
-        let py = args.py();
-        let waited = wait.call0(py);
-        DONE.store(false, Ordering::Relaxed);
-        give_back(py, libc::SIGTERM)?;
-        give_back(py, libc::SIGINT)?;
-        runtime().threads_are_done(&raddle::thread::current(runtime()));
-        waited
-    })?;
-    threading.setattr("_shutdown", shutdown)
+    threading.getattr("_threading_atexits")?.call_method1("insert", (0, done)).map(drop)
 }
 
 fn main_is_done(py: Python<'_>) -> PyResult<()> {
@@ -183,7 +250,12 @@ pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(after_fork_in_child, module)?)?;
     module.add_function(wrap_pyfunction!(interrupted_at_exit, module)?)?;
     module.add_function(wrap_pyfunction!(exit_with, module)?)?;
-    let hooks = [("after_in_child", module.getattr("after_fork_in_child")?)];
+    module.add_function(wrap_pyfunction!(before_fork, module)?)?;
+    module.add_function(wrap_pyfunction!(is_closed, module)?)?;
+    wrap_shutdown(py)?;
+    py.import("atexit")?.call_method1("register", (wrap_pyfunction!(close, module)?,))?;
+    let hooks =
+        [("before", module.getattr("before_fork")?), ("after_in_child", module.getattr("after_fork_in_child")?)];
     py.import("os")?.call_method("register_at_fork", (), Some(&pyo3::types::IntoPyDict::into_py_dict(hooks, py)?))?;
     Ok(())
 }

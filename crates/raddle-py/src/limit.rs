@@ -193,6 +193,20 @@ impl Limit {
     }
 }
 
+/// Has the interpreter look at the time limit of a join: what it refuses is refused in its words.
+pub(crate) fn check_join(timeout: &Bound<'_, PyAny>) -> PyResult<()> {
+    if timeout.extract::<f64>().is_ok_and(|seconds| (0.0..USUAL).contains(&seconds)) {
+        return Ok(());
+    }
+    if cfg!(Py_3_13) {
+        let ended = timeout.py().import("_thread")?.getattr("_ThreadHandle")?.call0()?;
+        ended.call_method0("_set_done")?;
+        ended.call_method1("join", (timeout,)).map(drop)
+    } else {
+        interpreters_lock(timeout.py())?.call_method1("acquire", (true, timeout)).map(drop)
+    }
+}
+
 /// A new lock of the interpreter's own.
 fn interpreters_lock(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     static ALLOCATE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();

@@ -12,9 +12,9 @@ use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
 use std::time::Duration;
 
 use crate::graph::verdict::{Cause, Cycle, Ending, Holder, ObjectInfo, Place, ThreadInfo, ThreadKind, Verdict, Wait};
-use crate::graph::{Call, Description, Found, Hold, Knot, Record, Resource, Step, Walk, knot, walk};
+use crate::graph::{Call, Description, End, Found, Hold, Knot, Record, Resource, Step, Walk, knot, walk};
 use crate::seam::{Guard, Mutex, Time};
-use crate::thread::{Origin, Registry, State, Thread};
+use crate::thread::{Carriers, Origin, Registry, State, Thread};
 use crate::wait::Waiter;
 
 /// What to do about a deadlock.
@@ -85,6 +85,7 @@ pub struct Runtime {
     grace: AtomicU64,
     epoch: AtomicU64,
     registry: Mutex<Registry>,
+    carriers: Arc<Carriers>,
     /// Threads in the registry, and those of them that sleep without a time limit. Equal: the program may have stalled.
     threads: AtomicUsize,
     asleep: AtomicUsize,
@@ -102,6 +103,7 @@ impl Runtime {
             grace: AtomicU64::new(Duration::from_millis(200).as_nanos() as u64),
             epoch: AtomicU64::new(0),
             registry: Mutex::default(),
+            carriers: Arc::default(),
             threads: AtomicUsize::new(0),
             asleep: AtomicUsize::new(0),
             turn: Mutex::default(),
@@ -123,6 +125,11 @@ impl Runtime {
             _ => Deadlocks::Off,
         };
         Policy { deadlocks, grace: Duration::from_nanos(self.grace.load(Ordering::Relaxed)) }
+    }
+
+    /// The threads of the system that threads of the program run on, if the host likes.
+    pub fn carriers(&self) -> &Arc<Carriers> {
+        &self.carriers
     }
 
     /// Makes a thread known before it runs.
@@ -196,6 +203,7 @@ impl Runtime {
     pub fn after_fork_in_child(&self, survivor: &Arc<Thread>) {
         crate::seam::after_fork_in_child();
         survivor.set_kind(ThreadKind::Main);
+        self.carriers.after_fork_in_child();
         self.asleep.store(0, Ordering::SeqCst);
         self.register(survivor);
     }
@@ -211,6 +219,11 @@ impl Runtime {
     pub(crate) fn woke_up(&self) {
         // Saturating: a fork may have reset the count while this thread slept.
         let _ = self.asleep.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |count| count.checked_sub(1));
+    }
+
+    /// All threads, as a thing that the main function waits for at its end.
+    pub fn all_threads(&self) -> Arc<dyn Resource> {
+        Arc::new(AllThreads)
     }
 
     /// The main function is done; the host waits for the threads in a way of its own, from here to
@@ -370,7 +383,13 @@ impl Runtime {
         if self.host.may_be_woken_from_outside(sleepers.len()) {
             return Stall::Unsure;
         }
-        if !self.tell_epochs_once(now) {
+        // Threads that wait for each other say so themselves, and more exactly: this must not come first.
+        let in_a_cycle = |thread: &Thread| match self.walk_from(thread).1 {
+            End::Cycle => true,
+            End::Shared => self.knot_from(thread).is_some(),
+            End::Dead | End::Open => false,
+        };
+        if sleepers.iter().any(|(thread, _)| in_a_cycle(thread)) || !self.tell_epochs_once(now) {
             return Stall::Over;
         }
         if sleepers.iter().any(|(_, record)| record.call == Call::Exit) {

@@ -179,7 +179,7 @@ unsafe extern "C" fn wait(
     n: isize,
     names: *mut PyObject,
 ) -> *mut PyObject {
-    guarded(|py| {
+    guarded(move |py| {
         // SAFETY: called by the interpreter as a method of Barrier, with its arguments.
         let (this, timeout) =
             unsafe { (object(py, this), one_argument(py, ("Barrier.wait", "timeout"), args, n, names)?) };

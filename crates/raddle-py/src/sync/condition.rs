@@ -335,7 +335,7 @@ unsafe extern "C" fn enter(this: *mut PyObject, _: *mut PyObject) -> *mut PyObje
             Some(Beneath::Lock(lock)) if lock.get().try_acquire(true) => return truth(true),
             _ => {}
         }
-        guarded(|py| match receiver::<Condition>(this).beneath(py)? {
+        guarded(move |py| match receiver::<Condition>(this).beneath(py)? {
             Beneath::RLock(lock) => RLock::acquire(lock.clone_ref(py), py, Limit::Never).map(truth),
             Beneath::Lock(lock) => Lock::acquire(lock.clone_ref(py), py, true, Limit::Never).map(truth),
             Beneath::Other(lock) => lock.bind(py).call_method0("__enter__").map(|entered| entered.into_ptr()),
@@ -351,7 +351,7 @@ unsafe extern "C" fn exit(this: *mut PyObject, args: *mut *mut PyObject, n: isiz
             Some(Beneath::Lock(lock)) if lock.get().release_plain().is_ok() => return none(),
             _ => {}
         }
-        guarded(|py| {
+        guarded(move |py| {
             let lock = receiver::<Condition>(this).beneath(py)?.object(py);
             let args = (0..n).map(|index| Borrowed::from_ptr(py, *args.offset(index)).to_owned());
             let args = PyTuple::new(py, args.collect::<Vec<_>>())?;
@@ -366,7 +366,7 @@ unsafe extern "C" fn wait(
     n: isize,
     names: *mut PyObject,
 ) -> *mut PyObject {
-    guarded(|py| {
+    guarded(move |py| {
         // SAFETY: called by the interpreter as a method of Condition, with its arguments.
         let (this, timeout) =
             unsafe { (object(py, this), one_argument(py, ("Condition.wait", "timeout"), args, n, names)?) };
@@ -387,7 +387,7 @@ unsafe extern "C" fn notify(
             condition.raw.notify(1);
             return none();
         }
-        guarded(|py| {
+        guarded(move |py| {
             let most = one_argument(py, ("Condition.notify", "n"), args, n, names)?;
             let most = match most {
                 _ if condition.raw.waiters() == 0 => 0,
@@ -402,7 +402,7 @@ unsafe extern "C" fn notify(
 
 unsafe extern "C" fn notify_all(this: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
     // SAFETY: called by the interpreter as a method of Condition.
-    guarded(|py| unsafe { receiver::<Condition>(this) }.notify_some(py, usize::MAX).map(|()| none()))
+    guarded(move |py| unsafe { receiver::<Condition>(this) }.notify_some(py, usize::MAX).map(|()| none()))
 }
 
 const WAIT: &std::ffi::CStr = c"wait($self, /, timeout=None)\n--\n\nRelease the lock, wait to be notified, at most `timeout` seconds, take the lock again. Whether it was notified.";

@@ -9,6 +9,7 @@ use pyo3::{PyTraverseError, PyVisit};
 use raddle::graph::{Call, Description, Hold, Resource};
 use raddle::sync::RawEvent;
 
+use super::Sharing;
 use super::condition::Condition;
 use super::lock::describe;
 use crate::detach;
@@ -19,7 +20,7 @@ use crate::site::SiteCell;
 /// A flag that threads wait for.
 #[pyclass(frozen, weakref, dict, subclass, module = "threading")]
 pub(crate) struct Event {
-    raw: RawEvent,
+    raw: RawEvent<Sharing>,
     made: SiteCell,
     /// CPython's event has one; made if somebody asks for it.
     condition: PyOnceLock<Py<Condition>>,
@@ -144,7 +145,7 @@ unsafe extern "C" fn wait(
         if n == 0 && names.is_null() && receiver::<Event>(this).raw.is_set() {
             return truth(true);
         }
-        guarded(|py| {
+        guarded(move |py| {
             let timeout = one_argument(py, ("Event.wait", "timeout"), args, n, names)?.filter(|arg| !arg.is_none());
             Event::wait(object(py, this), py, timeout.as_ref()).map(truth)
         })

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use raddle::graph::{Call, Description, Hold, Resource, Site};
 use raddle::sync::RawLock;
 
-use super::me;
+use super::{Sharing, me};
 use crate::fastcall::{Method, guarded, install, none, object, receiver, truth};
 use crate::limit::Limit;
 use crate::site::SiteCell;
@@ -17,14 +17,14 @@ use crate::{detach, naming};
 /// A lock that one thread holds at a time, and that any thread may release.
 #[pyclass(frozen, weakref, module = "_thread", name = "lock")]
 pub(crate) struct Lock {
-    raw: RawLock,
+    raw: RawLock<Sharing>,
     taken: SiteCell,
     made: SiteCell,
 }
 
 impl Lock {
     pub(super) fn make() -> Self {
-        Lock { raw: RawLock::new(), taken: SiteCell::default(), made: SiteCell::here() }
+        Lock { raw: RawLock::default(), taken: SiteCell::default(), made: SiteCell::here() }
     }
 
     #[inline]
@@ -139,7 +139,7 @@ unsafe extern "C" fn acquire(
         if n == 1 && names.is_null() && *args == pyo3::ffi::Py_False() {
             return truth(receiver::<Lock>(this).try_acquire(false));
         }
-        guarded(|py| {
+        guarded(move |py| {
             let limit = Limit::of_acquire(py, args, n, names)?;
             Lock::acquire(object(py, this), py, false, limit).map(truth)
         })
@@ -152,7 +152,7 @@ unsafe extern "C" fn enter(this: *mut PyObject, _: *mut PyObject) -> *mut PyObje
         if receiver::<Lock>(this).try_acquire(true) {
             return truth(true);
         }
-        guarded(|py| Lock::acquire(object(py, this), py, true, Limit::Never).map(truth))
+        guarded(move |py| Lock::acquire(object(py, this), py, true, Limit::Never).map(truth))
     }
 }
 
@@ -160,7 +160,7 @@ unsafe extern "C" fn release(this: *mut PyObject, _: *mut PyObject) -> *mut PyOb
     // SAFETY: called by the interpreter as a method of Lock.
     match unsafe { receiver::<Lock>(this) }.raw.release() {
         Ok(()) => none(),
-        Err(_) => guarded(|_| Err(PyRuntimeError::new_err("release unlocked lock"))),
+        Err(_) => guarded(move |_| Err(PyRuntimeError::new_err("release unlocked lock"))),
     }
 }
 

@@ -10,7 +10,7 @@ use raddle::graph::{Call, Description, Hold, Resource};
 use raddle::sync::RawRLock;
 
 use super::lock::describe;
-use super::me;
+use super::{Sharing, me};
 use crate::fastcall::{Method, guarded, install, none, object, receiver, truth};
 use crate::limit::Limit;
 use crate::site::SiteCell;
@@ -19,14 +19,14 @@ use crate::{detach, lifecycle};
 /// A lock that its holder may take again, and that only its holder releases.
 #[pyclass(frozen, weakref, subclass, module = "_thread", name = "RLock")]
 pub(crate) struct RLock {
-    raw: RawRLock,
+    raw: RawRLock<Sharing>,
     taken: SiteCell,
     made: SiteCell,
 }
 
 impl RLock {
     pub(super) fn make() -> Self {
-        RLock { raw: RawRLock::new(), taken: SiteCell::default(), made: SiteCell::here() }
+        RLock { raw: RawRLock::default(), taken: SiteCell::default(), made: SiteCell::here() }
     }
 
     #[inline]
@@ -159,7 +159,7 @@ unsafe extern "C" fn acquire(
         if n == 0 && names.is_null() && receiver::<RLock>(this).try_acquire() {
             return truth(true);
         }
-        guarded(|py| {
+        guarded(move |py| {
             let limit = Limit::of_acquire(py, args, n, names)?;
             RLock::acquire(object(py, this), py, limit).map(truth)
         })
@@ -172,7 +172,7 @@ unsafe extern "C" fn enter(this: *mut PyObject, _: *mut PyObject) -> *mut PyObje
         if receiver::<RLock>(this).try_acquire() {
             return truth(true);
         }
-        guarded(|py| RLock::acquire(object(py, this), py, Limit::Never).map(truth))
+        guarded(move |py| RLock::acquire(object(py, this), py, Limit::Never).map(truth))
     }
 }
 
@@ -180,7 +180,7 @@ unsafe extern "C" fn release(this: *mut PyObject, _: *mut PyObject) -> *mut PyOb
     // SAFETY: called by the interpreter as a method of RLock.
     match unsafe { receiver::<RLock>(this) }.raw.release(me()) {
         Ok(()) => none(),
-        Err(_) => guarded(|_| Err(not_held("release"))),
+        Err(_) => guarded(move |_| Err(not_held("release"))),
     }
 }
 

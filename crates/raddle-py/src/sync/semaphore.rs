@@ -11,6 +11,7 @@ use pyo3::types::{PyDict, PyFloat, PyTuple};
 use raddle::graph::{Call, Description, Hold, Resource};
 use raddle::sync::RawSemaphore;
 
+use super::Sharing;
 use super::lock::describe;
 use crate::detach;
 use crate::fastcall::{Method, guarded, install, is_plain, none, object, receiver, truth};
@@ -20,7 +21,7 @@ use crate::site::SiteCell;
 /// A number of permits that threads take and give back.
 #[pyclass(frozen, weakref, dict, subclass, module = "threading")]
 pub(crate) struct Semaphore {
-    raw: RawSemaphore,
+    raw: RawSemaphore<Sharing>,
     /// The most permits there may be.
     bound: AtomicU64,
     made: SiteCell,
@@ -32,7 +33,7 @@ pub(crate) struct BoundedSemaphore;
 
 impl Semaphore {
     fn make() -> Self {
-        Semaphore { raw: RawSemaphore::new(1), bound: AtomicU64::new(u64::MAX), made: SiteCell::here() }
+        Semaphore { raw: RawSemaphore::shared(1), bound: AtomicU64::new(u64::MAX), made: SiteCell::here() }
     }
 
     fn start_with(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
@@ -93,7 +94,7 @@ impl<'py> FromPyObject<'_, 'py> for FirstValue<'py> {
 /// A number of permits; one too large for any program counts as the largest there is.
 fn permits(value: &Bound<'_, PyAny>) -> PyResult<u64> {
     let whole = value.py().import("operator")?.call_method1("index", (value,))?;
-    Ok(whole.extract::<u64>().unwrap_or(RawSemaphore::MAX))
+    Ok(whole.extract::<u64>().unwrap_or(RawSemaphore::<Sharing>::MAX))
 }
 
 /// A semaphore as a thing to wait for: nobody in particular holds it.
@@ -194,7 +195,7 @@ unsafe extern "C" fn acquire(
                 return truth(false);
             }
         }
-        guarded(|py| {
+        guarded(move |py| {
             let [blocking, timeout] = blocking_and_timeout(py, "Semaphore.acquire", args, n, names)?;
             let blocking = blocking.map_or(Ok(true), |arg| arg.is_truthy())?;
             Semaphore::acquire(object(py, this), py, blocking, timeout.filter(|arg| !arg.is_none()).as_ref()).map(truth)
@@ -215,7 +216,7 @@ unsafe extern "C" fn release(
         {
             return none();
         }
-        guarded(|py| {
+        guarded(move |py| {
             match one_argument(py, ("Semaphore.release", "n"), args, n, names)? {
                 Some(amount) => semaphore.give(&amount)?,
                 None => semaphore.give_back(1)?,
@@ -232,7 +233,7 @@ unsafe extern "C" fn exit(this: *mut PyObject, _: *mut *mut PyObject, _: isize) 
         if is_plain::<Semaphore>(this) || is_plain::<BoundedSemaphore>(this) {
             return release(this, std::ptr::null(), 0, std::ptr::null_mut());
         }
-        guarded(|py| Borrowed::from_ptr(py, this).call_method0("release").map(|_| none()))
+        guarded(move |py| Borrowed::from_ptr(py, this).call_method0("release").map(|_| none()))
     }
 }
 

@@ -20,7 +20,7 @@ mod walk;
 pub use blocked::{Blocked, Call, Halt, Interrupt, Sleeper};
 pub(crate) use knot::{Knot, knot};
 pub use resource::{Description, Hold, Resource, Site};
-pub(crate) use walk::{Found, Step, Walk, walk};
+pub(crate) use walk::{End, Found, Step, Walk, walk};
 
 use std::sync::Arc;
 

@@ -16,8 +16,14 @@
 #[cfg_attr(all(not(loom), not(target_os = "linux")), path = "os/portable.rs")]
 mod os;
 
+#[cfg_attr(loom, path = "os/model_thread.rs")]
+#[cfg_attr(all(not(loom), target_os = "linux"), path = "os/linux_thread.rs")]
+#[cfg_attr(all(not(loom), not(target_os = "linux")), path = "os/portable_thread.rs")]
+pub(crate) mod thread;
+
 mod clock;
 mod fork;
+mod word;
 
 #[cfg(not(loom))]
 pub(crate) use std::sync::atomic;
@@ -29,6 +35,8 @@ pub use clock::Time;
 pub use fork::{after_fork_in_child, fork_generation};
 pub(crate) use os::{Guard, Mutex};
 pub use os::{Parker, Woken, os_threads};
+pub(crate) use word::Word;
+pub use word::{Concurrent, Serialized, Sharing};
 
 /// Gives way to another thread that is in the middle of the few instructions which this one waits for.
 pub(crate) fn pause() {

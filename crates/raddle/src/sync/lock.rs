@@ -8,6 +8,7 @@
 //! one that only its taker ends.
 
 use crate::graph::{Blocked, Halt, Hold};
+use crate::seam::{Concurrent, Sharing};
 use crate::wait::Gate;
 use crate::wait::Permits;
 use crate::wait::gate::{MARK, SHIFT};
@@ -54,22 +55,24 @@ pub struct NotHeld;
 /// assert!(lock.release().is_err());
 /// ```
 #[derive(Debug)]
-pub struct RawLock {
-    gate: Gate<Owned>,
+pub struct RawLock<S = Concurrent> {
+    gate: Gate<Owned, S>,
 }
 
-impl Default for RawLock {
+impl<S: Sharing> Default for RawLock<S> {
     fn default() -> Self {
-        RawLock::new()
+        RawLock { gate: Gate::new(0) }
     }
 }
 
 impl RawLock {
     /// A free lock.
     pub fn new() -> Self {
-        RawLock { gate: Gate::new(0) }
+        Self::default()
     }
+}
 
+impl<S: Sharing> RawLock<S> {
     /// Takes the lock for thread `serial` if it is free. `marked`: only this thread will release it.
     #[inline]
     pub fn try_acquire(&self, serial: u64, marked: bool) -> bool {

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::lock::{NotHeld, Owned, token};
 use crate::graph::{Blocked, Halt, Hold};
+use crate::seam::{Concurrent, Sharing};
 use crate::wait::Gate;
 use crate::wait::gate::SHIFT;
 
@@ -22,23 +23,25 @@ use crate::wait::gate::SHIFT;
 /// assert!(lock.release(8).is_err());
 /// ```
 #[derive(Debug)]
-pub struct RawRLock {
-    gate: Gate<Owned>,
+pub struct RawRLock<S = Concurrent> {
+    gate: Gate<Owned, S>,
     depth: AtomicUsize,
 }
 
-impl Default for RawRLock {
+impl<S: Sharing> Default for RawRLock<S> {
     fn default() -> Self {
-        RawRLock::new()
+        RawRLock { gate: Gate::new(0), depth: AtomicUsize::new(0) }
     }
 }
 
 impl RawRLock {
     /// A free lock.
     pub fn new() -> Self {
-        RawRLock { gate: Gate::new(0), depth: AtomicUsize::new(0) }
+        Self::default()
     }
+}
 
+impl<S: Sharing> RawRLock<S> {
     /// Takes the lock for thread `serial`, once more if that thread has it already.
     #[inline]
     pub fn try_acquire(&self, serial: u64) -> bool {

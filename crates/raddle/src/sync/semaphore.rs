@@ -1,7 +1,8 @@
 //! A number of permits.
 
 use crate::graph::{Blocked, Halt};
-use crate::wait::gate::{MARK, SHIFT};
+use crate::seam::{Concurrent, Sharing};
+use crate::wait::gate::SHIFT;
 use crate::wait::{Gate, Permits};
 
 /// The word's upper bits are the number of permits left.
@@ -21,9 +22,17 @@ impl Permits for Counted {
 
     #[inline]
     fn given(word: u64, amount: u64) -> u64 {
-        let count = (word >> SHIFT).saturating_add(amount).min(RawSemaphore::MAX);
-        count << SHIFT | word & (2 * MARK - 1)
+        // One addition lies between the load of the word and its exchange: that chain is most of what a release costs.
+        if amount <= MAX - (word >> SHIFT) { word + (amount << SHIFT) } else { full(word) }
     }
+}
+
+const MAX: u64 = u64::MAX >> SHIFT;
+
+/// The word with as many permits as there can be.
+#[cold]
+fn full(word: u64) -> u64 {
+    MAX << SHIFT | word & ((1 << SHIFT) - 1)
 }
 
 /// A semaphore without a runtime.
@@ -38,8 +47,8 @@ impl Permits for Counted {
 /// assert!(permits.release_within(1, 2).is_err());
 /// ```
 #[derive(Debug)]
-pub struct RawSemaphore {
-    gate: Gate<Counted>,
+pub struct RawSemaphore<S = Concurrent> {
+    gate: Gate<Counted, S>,
 }
 
 /// More permits would be given back than there may be.
@@ -47,12 +56,19 @@ pub struct RawSemaphore {
 pub struct TooMany;
 
 impl RawSemaphore {
-    /// The most permits there can be; more become this many.
-    pub const MAX: u64 = u64::MAX >> SHIFT;
-
     /// A semaphore of `permits`.
     pub fn new(permits: u64) -> Self {
-        RawSemaphore { gate: Gate::new(permits.min(Self::MAX)) }
+        Self::shared(permits)
+    }
+}
+
+impl<S: Sharing> RawSemaphore<S> {
+    /// The most permits there can be; more become this many.
+    pub const MAX: u64 = MAX;
+
+    /// A semaphore of `permits`, to which threads come as `S` says.
+    pub fn shared(permits: u64) -> Self {
+        RawSemaphore { gate: Gate::new(permits.min(MAX)) }
     }
 
     /// Takes a permit if there is one.
@@ -95,6 +111,6 @@ impl RawSemaphore {
 
     /// Makes it a semaphore of `permits`, for an object that nobody waits for: a new one, or one in the child of a fork.
     pub fn reset(&self, permits: u64) {
-        self.gate.reset(permits.min(Self::MAX));
+        self.gate.reset(permits.min(MAX));
     }
 }

@@ -53,11 +53,14 @@ fn adopt(runtime: &'static Runtime) -> Arc<Thread> {
     thread
 }
 
-/// Makes the calling operating system thread be `thread`, from here to its end.
+/// Makes the calling operating system thread be `thread`, from here to its end or to [`unbind`].
 ///
 /// A thread that is in its last thread-local destructors cannot be bound any more; it is registered by nobody then, which
 /// makes it an ended thread for all others.
 pub fn bind(runtime: &'static Runtime, thread: &Arc<Thread>) {
+    if SERIAL.get() == thread.serial() {
+        return; // it is so already
+    }
     let before = CURRENT.try_with(|current| current.0.replace(Some((runtime, Arc::clone(thread)))));
     match before {
         Ok(before) => {
@@ -68,5 +71,16 @@ pub fn bind(runtime: &'static Runtime, thread: &Arc<Thread>) {
             }
         }
         Err(_) => runtime.ended(thread),
+    }
+}
+
+/// The end of the thread that the calling operating system thread was so far.
+///
+/// Nothing of it may run after this: whoever waits for its end is woken.
+pub fn unbind() {
+    let thread = CURRENT.try_with(|current| current.0.take()).ok().flatten();
+    SERIAL.set(0);
+    if let Some((runtime, thread)) = thread {
+        runtime.ended(&thread);
     }
 }

@@ -9,13 +9,15 @@
 //! A thread is Running until the last of its thread-local destructors: locks it takes there are its own, and nobody may
 //! be told before that it is gone. So the end is itself a thread-local destructor ([`current`]).
 
+mod carrier;
 pub(crate) mod current;
 mod join;
 mod registry;
 #[cfg(not(loom))]
 mod spawn;
 
-pub use current::{bind, current, serial};
+pub use carrier::{Carriers, Job, Over, Reserved, Running};
+pub use current::{bind, current, serial, unbind};
 
 pub(crate) use registry::Registry;
 #[cfg(not(loom))]
@@ -24,13 +26,15 @@ pub(crate) use spawn::message;
 pub use spawn::{JoinHandle, spawn};
 
 use std::fmt;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use crate::graph::verdict::{Ending, ThreadInfo, ThreadKind};
 use crate::graph::{Record, Site};
-use crate::seam::{Mutex, Parker};
+use crate::seam::{Mutex, Parker, thread as system};
 use crate::wait::Queue;
+
+pub use system::limits;
 
 /// Where a thread is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +64,8 @@ pub struct Thread {
     state: AtomicU8,
     /// The host's own number for the thread, such as `threading.get_ident()`; 0 until it runs.
     ident: AtomicU64,
+    /// The system's number for the thread it runs on; 0 before it runs.
+    native_id: AtomicU32,
     name: RwLock<Arc<str>>,
     origin: Option<Origin>,
     error: OnceLock<String>,
@@ -81,6 +87,7 @@ impl Thread {
             kind: AtomicU8::new(kind as u8),
             state: AtomicU8::new(State::Starting as u8),
             ident: AtomicU64::new(0),
+            native_id: AtomicU32::new(0),
             name: RwLock::new(name.into()),
             origin,
             error: OnceLock::new(),
@@ -100,9 +107,20 @@ impl Thread {
         self.name.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Gives it another name.
+    /// Gives it another name, of which the system gets the first 15 bytes if the thread runs on a thread that is named
+    /// after it ([`name_system_thread`](Thread::name_system_thread)).
     pub fn rename(&self, name: &str) {
         *self.name.write().unwrap_or_else(PoisonError::into_inner) = name.into();
+        let native_id = self.native_id.load(Ordering::Acquire);
+        if native_id != 0 && self.state() == State::Running {
+            system::rename(native_id, name);
+        }
+    }
+
+    /// Has the system call the calling thread, which is this one, by its name, from now on.
+    pub fn name_system_thread(&self) {
+        self.native_id.store(system::native_id(), Ordering::Release);
+        system::rename(system::native_id(), &self.name());
     }
 
     /// How it came into the runtime.

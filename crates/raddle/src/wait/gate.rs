@@ -23,8 +23,8 @@ use std::sync::Arc;
 
 use super::Sleep;
 use super::queue::{Line, Waiter, remove};
-use crate::seam::atomic::{AtomicPtr, AtomicU64, Ordering};
-use crate::seam::{Mutex, Parker};
+use crate::seam::atomic::{AtomicPtr, Ordering};
+use crate::seam::{Concurrent, Mutex, Parker, Sharing, Word};
 
 const WAITERS: u64 = 1;
 const WOKEN: u64 = 2;
@@ -53,30 +53,30 @@ pub(crate) trait Permits {
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Gate<K> {
-    word: AtomicU64,
+pub(crate) struct Gate<K, S = Concurrent> {
+    word: Word<S>,
     /// Made by the first thread that has to wait, so that the object stays small; freed with the gate.
     line: AtomicPtr<Mutex<Line>>,
     kind: PhantomData<K>,
 }
 
-impl<K: Permits> Gate<K> {
+impl<K: Permits, S: Sharing> Gate<K, S> {
     pub(crate) fn new(permits: u64) -> Self {
-        Gate { word: AtomicU64::new(permits << SHIFT), line: AtomicPtr::new(std::ptr::null_mut()), kind: PhantomData }
+        Gate { word: Word::new(permits << SHIFT), line: AtomicPtr::new(std::ptr::null_mut()), kind: PhantomData }
     }
 
     /// The word as it is now.
     #[inline]
     pub(crate) fn word(&self) -> u64 {
-        self.word.load(Ordering::Relaxed)
+        self.word.load()
     }
 
     /// Takes, if that can be done at once.
     #[inline]
     pub(crate) fn try_take(&self, token: u64) -> bool {
-        let mut word = self.word.load(Ordering::Relaxed);
+        let mut word = self.word.load();
         while K::free(word) && word & STARVED == 0 {
-            match self.word.compare_exchange_weak(word, K::taken(word, token), Ordering::Acquire, Ordering::Relaxed) {
+            match self.word.exchange(word, K::taken(word, token), Ordering::Acquire) {
                 Ok(_) => return true,
                 Err(now) => word = now,
             }
@@ -89,7 +89,7 @@ impl<K: Permits> Gate<K> {
     /// # Errors
     /// What `sleep` says.
     #[cold]
-    pub(crate) fn take<S: Sleep>(&self, token: u64, parker: &Arc<Parker>, sleep: &mut S) -> Result<(), S::Halt> {
+    pub(crate) fn take<Z: Sleep>(&self, token: u64, parker: &Arc<Parker>, sleep: &mut Z) -> Result<(), Z::Halt> {
         let waiter = Waiter::new(parker);
         let mut losses = 0;
         while !self.take_or_enlist(token, &waiter, losses) {
@@ -106,7 +106,7 @@ impl<K: Permits> Gate<K> {
     /// such that it can be given back; if not, nothing happens and the word is returned as the error.
     #[inline]
     pub(crate) fn give_if(&self, amount: u64, held: impl Fn(u64) -> bool) -> Result<(), u64> {
-        let mut word = self.word.load(Ordering::Relaxed);
+        let mut word = self.word.load();
         loop {
             if !held(word) {
                 return Err(word);
@@ -115,7 +115,7 @@ impl<K: Permits> Gate<K> {
                 return self.give_and_wake(amount, held);
             }
             let given = K::given(word, amount);
-            match self.word.compare_exchange_weak(word, given, Ordering::Release, Ordering::Relaxed) {
+            match self.word.exchange(word, given, Ordering::Release) {
                 Ok(_) => return Ok(()),
                 Err(now) => word = now,
             }
@@ -213,19 +213,17 @@ impl<K: Permits> Gate<K> {
 
     /// Replaces the word by what `next` makes of it; returns the new one.
     fn change(&self, mut next: impl FnMut(u64) -> u64) -> u64 {
-        let mut word = self.word.load(Ordering::Relaxed);
-        loop {
-            let new = next(word);
-            match self.word.compare_exchange_weak(word, new, Ordering::AcqRel, Ordering::Relaxed) {
-                Ok(_) => return new,
-                Err(now) => word = now,
-            }
-        }
+        let mut new = 0;
+        self.word.update(|word| {
+            new = next(word);
+            new
+        });
+        new
     }
 
     /// Sets the kind's bits, as after a fork or a pickle: nobody may be waiting.
     pub(crate) fn reset(&self, permits: u64) {
-        self.word.store(permits << SHIFT, Ordering::Release);
+        self.word.store(permits << SHIFT);
     }
 
     #[cold]
@@ -253,7 +251,7 @@ fn wake(waiter: Option<Arc<Waiter>>) {
     }
 }
 
-impl<K> Drop for Gate<K> {
+impl<K, S> Drop for Gate<K, S> {
     fn drop(&mut self) {
         let line = self.line.load(Ordering::Acquire);
         if !line.is_null() {
@@ -280,7 +278,7 @@ mod tests {
 
     #[test]
     fn a_waiter_that_gives_up_leaves_no_flag_behind() {
-        let gate = Gate::<Owned>::new(0);
+        let gate: Gate<Owned> = Gate::new(0);
         assert!(gate.try_take(1 << SHIFT));
         assert!(gate.take(2 << SHIFT, &Arc::default(), &mut Impatient).is_err());
         assert_eq!(gate.word(), 1 << SHIFT);

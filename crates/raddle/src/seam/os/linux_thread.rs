@@ -1,0 +1,185 @@
+//! Linux: threads of the operating system, and what a new one inherits from the thread that makes it.
+
+use std::io;
+use std::os::raw::c_void;
+use std::ptr;
+
+/// What a thread runs.
+type Body = Box<dyn FnOnce() + Send>;
+
+/// Starts a thread of the operating system; `stack` is the size of its stack in bytes, 0 for the system's default (the
+/// `pthread` default, unlike that of `std`, which is smaller). Returns its `pthread_t`.
+///
+/// # Errors
+/// What the system says if it refuses.
+pub(crate) fn spawn(stack: usize, body: Body) -> io::Result<u64> {
+    let body = Box::into_raw(Box::new(body));
+    // SAFETY: the attributes are initialised before they are used and destroyed after; `main` takes back the box that it
+    // is given, once, and `body` is a box made above.
+    unsafe {
+        let mut attributes = std::mem::zeroed::<libc::pthread_attr_t>();
+        let mut thread: libc::pthread_t = 0;
+        let mut status = libc::pthread_attr_init(&mut attributes);
+        if status == 0 {
+            libc::pthread_attr_setdetachstate(&mut attributes, libc::PTHREAD_CREATE_DETACHED);
+            if stack > 0 {
+                status = libc::pthread_attr_setstacksize(&mut attributes, stack);
+            }
+            if status == 0 {
+                status = libc::pthread_create(&mut thread, &attributes, main, body.cast());
+            }
+            libc::pthread_attr_destroy(&mut attributes);
+        }
+        if status != 0 {
+            drop(Box::from_raw(body));
+            return Err(io::Error::from_raw_os_error(status));
+        }
+        Ok(thread as u64)
+    }
+}
+
+extern "C" fn main(body: *mut c_void) -> *mut c_void {
+    // SAFETY: `spawn` made the box for this thread alone.
+    let body = unsafe { Box::from_raw(body.cast::<Body>()) };
+    body();
+    ptr::null_mut()
+}
+
+/// The system's number for the calling thread.
+pub(crate) fn native_id() -> u32 {
+    // SAFETY: asks for a number.
+    unsafe { libc::gettid() as u32 }
+}
+
+/// Whether the system has no thread of that number in this process any more.
+pub(crate) fn is_gone(native_id: u32) -> bool {
+    // SAFETY: signal 0 is none: the call only looks whether there is such a thread.
+    unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), native_id as libc::pid_t, 0) != 0 }
+}
+
+/// Has the system call a thread of this process `name`: the first 15 bytes of it, cut between two characters.
+pub(crate) fn rename(thread: u32, name: &str) {
+    let end = (0..=15.min(name.len())).rev().find(|end| name.is_char_boundary(*end)).unwrap_or(0);
+    let name = &name.as_bytes()[..end];
+    if thread == native_id() {
+        let mut text = [0u8; 16];
+        text[..end].copy_from_slice(name);
+        // SAFETY: the kernel reads at most 16 bytes, up to the 0 at the end.
+        unsafe { libc::prctl(libc::PR_SET_NAME, text.as_ptr()) };
+    } else {
+        // A thread that has ended has no such file, and needs no name.
+        let _ = std::fs::write(format!("/proc/self/task/{thread}/comm"), name);
+    }
+}
+
+/// What the system keeps for each thread and hands from a thread to those it makes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Inherited {
+    mask: u64,
+    affinity: [u64; 16],
+    scheduling: [i32; 3],
+    restrictions: [i32; 2],
+    capabilities: [u32; 6],
+}
+
+impl Inherited {
+    /// Those of the calling thread; some eight system calls.
+    pub(crate) fn of_caller() -> Inherited {
+        let mut inherited =
+            Inherited { mask: 0, affinity: [0; 16], scheduling: [0; 3], restrictions: [0; 2], capabilities: [0; 6] };
+        let mut parameters = libc::sched_param { sched_priority: 0 };
+        // Version 3 of the call, of the calling thread.
+        let mut header = [0x2008_0522u32, 0];
+        // SAFETY: each call writes to the place given to it, which is as large as it says (the kernel's signal mask has
+        // eight bytes, `capget` fills two records of three words). A call that fails leaves its zeros.
+        unsafe {
+            libc::syscall(libc::SYS_rt_sigprocmask, 0, ptr::null::<u64>(), &mut inherited.mask, 8);
+            libc::syscall(libc::SYS_sched_getaffinity, 0, 128, inherited.affinity.as_mut_ptr());
+            libc::sched_getparam(0, &mut parameters);
+            inherited.scheduling =
+                [libc::sched_getscheduler(0), parameters.sched_priority, libc::getpriority(libc::PRIO_PROCESS, 0)];
+            inherited.restrictions =
+                [libc::prctl(libc::PR_GET_SECCOMP), libc::prctl(libc::PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)];
+            libc::syscall(libc::SYS_capget, header.as_mut_ptr(), inherited.capabilities.as_mut_ptr());
+        }
+        inherited
+    }
+}
+
+/// The namespaces of the calling thread, as links name them. Inherited too, but told by the file system only, which takes
+/// longer.
+pub(crate) fn namespaces() -> Vec<std::path::PathBuf> {
+    const NAMES: [&str; 8] = ["cgroup", "ipc", "mnt", "net", "pid_for_children", "time_for_children", "user", "uts"];
+    NAMES.iter().filter_map(|name| std::fs::read_link(format!("/proc/thread-self/ns/{name}")).ok()).collect()
+}
+
+/// Whether a library is loaded that is known to keep state of its own for each thread, so that a thread that is used
+/// again would find what another one left.
+pub(crate) fn has_thread_bound_libraries() -> bool {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    /// How many libraries had been loaded when we last looked, and whether one of those was among them (lowest bit).
+    static LOOKED: AtomicU64 = AtomicU64::new(0);
+
+    let mut loaded = 0u64;
+    // SAFETY: the callback gets the pointer given here, and both live as long as the call.
+    unsafe { libc::dl_iterate_phdr(Some(count_loads), (&raw mut loaded).cast()) };
+    let looked = LOOKED.load(Ordering::Relaxed);
+    if looked >> 1 == loaded {
+        return looked & 1 == 1;
+    }
+    let mut found = false;
+    // SAFETY: as above.
+    unsafe { libc::dl_iterate_phdr(Some(find_thread_bound), (&raw mut found).cast()) };
+    LOOKED.store(loaded << 1 | u64::from(found), Ordering::Relaxed);
+    found
+}
+
+extern "C" fn count_loads(info: *mut libc::dl_phdr_info, _: usize, loaded: *mut c_void) -> i32 {
+    // SAFETY: the loader passes a record that is valid during the call; `loaded` is the `u64` of the caller.
+    unsafe { *loaded.cast::<u64>() = (*info).dlpi_adds };
+    1 // the first record has the count: no need of the others
+}
+
+extern "C" fn find_thread_bound(info: *mut libc::dl_phdr_info, _: usize, found: *mut c_void) -> i32 {
+    const LIBRARIES: [&str; 9] =
+        ["libcuda.", "libcudart", "libGL.", "libEGL.", "libgomp", "libomp.", "libiomp5", "libjvm.", "_jpype"];
+    // SAFETY: the name is null or a string of the loader's, valid during the call; `found` is the `bool` of the caller.
+    unsafe {
+        if (*info).dlpi_name.is_null() {
+            return 0;
+        }
+        let path = std::ffi::CStr::from_ptr((*info).dlpi_name).to_string_lossy();
+        let file = path.rsplit('/').next().unwrap_or_default();
+        let is_one = LIBRARIES.iter().any(|library| file.starts_with(library));
+        *found.cast::<bool>() |= is_one;
+        i32::from(is_one)
+    }
+}
+
+/// Lets others run for a moment.
+pub(crate) fn nap() {
+    std::thread::sleep(std::time::Duration::from_micros(50));
+}
+
+/// What limits the number of threads, in words.
+pub fn limits() -> String {
+    let mut processes = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `processes` has room for the answer.
+    unsafe { libc::getrlimit(libc::RLIMIT_NPROC, &mut processes) };
+    let user = match processes.rlim_cur {
+        libc::RLIM_INFINITY => "unlimited".to_owned(),
+        limit => limit.to_string(),
+    };
+    let read = |path: &str| std::fs::read_to_string(path).map_or_else(|_| "?".into(), |text| text.trim().to_owned());
+    let status = read("/proc/self/status");
+    let field = |name: &str| {
+        status.lines().find_map(|line| line.strip_prefix(name)).map_or_else(|| "?".into(), |it| it.trim().to_owned())
+    };
+    format!(
+        "this process has {} threads and {} of memory; limits: RLIMIT_NPROC {user}, pids.max {}, threads-max {}",
+        field("Threads:"),
+        field("VmSize:"),
+        read("/sys/fs/cgroup/pids.max"),
+        read("/proc/sys/kernel/threads-max"),
+    )
+}
