@@ -18,6 +18,7 @@ import harness  # noqa: E402
 
 LIMIT = int(os.environ.get("RADDLE_LIMIT", "60"))
 MODULES = {"std": "threading", "raddle": "raddle.threading"}
+FUTURES = {"std": "concurrent.futures", "raddle": "raddle.futures"}
 real_stderr = None
 
 
@@ -48,3 +49,9 @@ def runtime(request):
 def api(runtime):
     """The module `threading` of that runtime."""
     return importlib.import_module(MODULES[runtime])
+
+
+@pytest.fixture
+def futures(runtime):
+    """The module `concurrent.futures` of that runtime."""
+    return importlib.import_module(FUTURES[runtime])

@@ -20,9 +20,9 @@ def outcome(body, api):
         return None, error
 
 
-def same(api, body):
-    """Asserts that `body(api)` ends as `body(threading)` does; gives that outcome."""
-    expected, expected_error = outcome(body, threading)
+def same(api, body, standard=threading):
+    """Asserts that `body(api)` ends as `body(standard)` does; gives that outcome."""
+    expected, expected_error = outcome(body, standard)
     value, error = outcome(body, api)
     if expected_error is None:
         assert error is None, f"raised {error!r}, the standard library gives {expected!r}"
@@ -51,9 +51,9 @@ def shape(function):
     return text.replace("(self, /", "(self")  # of a method written in C, self is given by place
 
 
-def same_shape(api, path):
+def same_shape(api, path, standard=threading):
     """Asserts that a class or method has CPython's signature, wherever CPython's can be read."""
-    expected = shape(reach(threading, path))
+    expected = shape(reach(standard, path))
     if expected is not None:
         found = shape(reach(api, path))
         assert found == expected, f"{path}{found}, CPython: {expected}"
@@ -71,9 +71,9 @@ def public(cls):
     return {name for name in dir(cls) if not name.startswith("_")}
 
 
-def extra_names(api, name, *args):
+def extra_names(api, name, *args, standard=threading):
     """The names that an instance has beyond CPython's, without special ones and raddle's private ones."""
-    mine, theirs = (set(dir(getattr(module, name)(*args))) for module in (api, threading))
+    mine, theirs = (set(dir(getattr(module, name)(*args))) for module in (api, standard))
     return {found for found in mine - theirs if "raddle" not in found and not found.startswith("__")}
 
 

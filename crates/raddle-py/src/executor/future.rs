@@ -75,16 +75,22 @@ fn cancelled_error(py: Python<'_>) -> PyErr {
     }
 }
 
-/// The error that a failed future raises: itself, with what is being handled as its context.
+/// The error that a failed future raises: itself, with what is being handled as its context. A program may have set
+/// anything; of that the interpreter makes what it makes of it in a `raise`.
 fn raise(py: Python<'_>, error: &Bound<'_, PyAny>) -> PyErr {
-    // SAFETY: attached; both are objects, of which the callee takes references of its own. The first is the class of the
-    // second, or, where a program has set something that is no exception, whatever the interpreter makes of it.
-    unsafe {
-        let class = if error.is_instance_of::<PyBaseException>() { error.get_type().into_any() } else { error.clone() };
-        let value = if class.is(error) { std::ptr::null_mut() } else { error.as_ptr() };
-        ffi::PyErr_SetObject(class.as_ptr(), value);
+    let made = match error.cast::<PyType>() {
+        Ok(class) if class.is_subclass_of::<PyBaseException>().unwrap_or(false) => class.call0(),
+        _ => Ok(error.clone()),
+    };
+    match made {
+        Ok(error) if error.is_instance_of::<PyBaseException>() => {
+            // SAFETY: attached; the second is an exception and the first its class; the callee takes its own references.
+            unsafe { ffi::PyErr_SetObject(error.get_type().as_ptr(), error.as_ptr()) };
+            PyErr::fetch(py)
+        }
+        Ok(_) => PyTypeError::new_err("exceptions must derive from BaseException"),
+        Err(error) => error,
     }
-    PyErr::fetch(py)
 }
 
 impl Future {
