@@ -9,9 +9,18 @@ import queue as _queue
 import time as _time
 import weakref as _weakref
 from concurrent import futures as _real
-from concurrent.futures import *  # noqa: F403
-from concurrent.futures import __all__  # noqa: F401
-from concurrent.futures import _base
+from concurrent.futures import (
+    ALL_COMPLETED,
+    FIRST_COMPLETED,
+    FIRST_EXCEPTION,
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    InvalidStateError,
+    TimeoutError,
+    _base,
+)
 from concurrent.futures import thread as _thread
 from itertools import islice as _islice
 from types import FunctionType as _Function
@@ -27,32 +36,48 @@ if TYPE_CHECKING:
     from collections.abc import Iterator as _Iterator
     from typing import Any
 
+__all__ = [
+    "ALL_COMPLETED",
+    "FIRST_COMPLETED",
+    "FIRST_EXCEPTION",
+    "BrokenExecutor",
+    "CancelledError",
+    "Executor",
+    "Future",
+    "InvalidStateError",
+    "ThreadPoolExecutor",
+    "TimeoutError",
+    "as_completed",
+    "wait",
+]
+__all__ += [name for name in _real.__all__ if name not in __all__]
+
 _WorkQueue = _raddle.WorkQueue
 _take_result = _raddle.take_result
 _RealExecutor: "Any" = _thread.ThreadPoolExecutor
+_threads_queues: "Any" = _thread._threads_queues
 BrokenThreadPool = _thread.BrokenThreadPool
 
 
-class Future(_raddle.Fut, _base.Future):  # type: ignore[misc]
+class _Future(_raddle.Fut, Future):  # type: ignore[type-arg]
     __slots__ = ()
 
     def __reduce_ex__(self, protocol: "Any") -> "Any":
         raise TypeError("cannot pickle '_thread.RLock' object")
 
-    def __copy__(self) -> "_base.Future[Any]":
-        copy = _base.Future.__new__(_base.Future)
+    def __copy__(self) -> "Future[Any]":
+        copy: _base.Future[Any] = Future.__new__(Future)
         names = ("_condition", "_state", "_result", "_exception", "_waiters", "_done_callbacks")
-        copy.__dict__.update({name: getattr(self, name) for name in names}, **self.__dict__)
+        copy.__dict__ = {name: getattr(self, name) for name in names} | self.__dict__
         return copy
 
 
-_Future = Future
-Future = _base.Future  # type: ignore[misc]
-_Future.__module__ = _base.Future.__module__
-_Future.__doc__ = _base.Future.__doc__
+# To be told from CPython's by nobody.
+_Future.__name__ = _Future.__qualname__ = "Future"
+_Future.__module__, _Future.__doc__ = Future.__module__, Future.__doc__
 
 # What the executor is made of. A subclass that replaces one of these gets CPython's code for all of them.
-_PARTS = ("_adjust_thread_count", "_initializer_failed")
+_PARTS: "tuple[str, ...]" = ("_adjust_thread_count", "_initializer_failed")
 if hasattr(_RealExecutor, "prepare_context"):  # 3.14 and later
     _PARTS += ("prepare_context",)
 
@@ -73,7 +98,7 @@ def _work(executor_reference: "Any", work_queue: "_raddle.WorkQueue", initialize
 
     def leave() -> bool:
         executor = executor_reference()
-        if not (_thread._shutdown or executor is None or executor._shutdown):  # type: ignore[attr-defined]
+        if not (_thread._shutdown or executor is None or executor._shutdown):
             return False
         if executor is not None:
             executor._shutdown = True
@@ -146,7 +171,7 @@ class ThreadPoolExecutor(_RealExecutor):  # type: ignore[misc]
                 work_queue.dismiss()
                 raise
             threads.add(thread)
-            _thread._threads_queues[thread] = work_queue
+            _threads_queues[thread] = work_queue
 
     def _initializer_failed(self) -> None:
         work_queue = self._work_queue
@@ -186,6 +211,11 @@ class ThreadPoolExecutor(_RealExecutor):  # type: ignore[misc]
         return _results_and_more(futures, end_time, fn, calls, _weakref.ref(self))
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        work_queue = self._work_queue
+        if cancel_futures and type(work_queue) is _WorkQueue:
+            self._shutdown, cancel_futures = True, False
+            for item in work_queue.take_rest():
+                item.future.cancel()
         _RealExecutor.shutdown(self, False, cancel_futures=cancel_futures)
         if wait:
             for thread in list(self._threads):
@@ -254,9 +284,10 @@ def as_completed(fs: "_Iterable[Any]", timeout: "float | None" = None) -> "_Iter
 def wait(fs: "_Iterable[Any]", timeout: "float | None" = None, return_when: str = ALL_COMPLETED) -> "Any":
     fs = set(fs)
     found = _raddle.wait_for(fs, timeout, return_when)
-    return _real_wait(fs, timeout, return_when) if found is None else _base.DoneAndNotDoneFutures(*found)
+    return _real_wait(fs, timeout, return_when) if found is None else _DoneAndNotDone(*found)
 
 
+_DoneAndNotDone: "Any" = _base.DoneAndNotDoneFutures
 _real_as_completed = _real.as_completed
 _real_wait = _real.wait
 

@@ -529,7 +529,13 @@ def test_names_and_signatures(futures):
     """As CPython's; what is more begins with _raddle, or is a newer CPython's."""
     assert set(concurrent.futures.__all__) <= set(dir(futures)) | {"ProcessPoolExecutor"}
     assert futures.ProcessPoolExecutor is concurrent.futures.ProcessPoolExecutor
-    for path in ("ThreadPoolExecutor", "ThreadPoolExecutor.submit", "ThreadPoolExecutor.shutdown", "wait", "as_completed"):
+    for path in (
+        "ThreadPoolExecutor",
+        "ThreadPoolExecutor.submit",
+        "ThreadPoolExecutor.shutdown",
+        "wait",
+        "as_completed",
+    ):
         shape_of(futures, path)
     mine = set(dir(futures.ThreadPoolExecutor(1))) - set(dir(concurrent.futures.ThreadPoolExecutor(1)))
     assert {name for name in mine if not name.startswith("_raddle")} == set()

@@ -115,6 +115,18 @@ impl Future {
         Ok(future.unbind())
     }
 
+    /// The cell, in no completion: whoever finds the future unfinished in there is seen by its completion.
+    fn quiet_cell(&self) -> MutexGuard<'_, Cell> {
+        loop {
+            let cell = self.cell();
+            if self.raw.phase() != Phase::Finishing {
+                return cell;
+            }
+            drop(cell);
+            std::thread::yield_now();
+        }
+    }
+
     /// Whether `wait` and `as_completed` count it as done: a cancelled one only when its worker has met it.
     pub(super) fn is_settled(&self) -> bool {
         matches!(self.raw.phase(), Phase::Finished | Phase::Noticed)
@@ -128,10 +140,7 @@ impl Future {
     /// Has `collector` told when it settles; false if it has.
     pub(super) fn watch(&self, py: Python<'_>, collector: &Py<Collector>) -> bool {
         let collector = collector.clone_ref(py);
-        let mut cell = self.cell();
-        while self.raw.phase() == Phase::Finishing {
-            std::thread::yield_now();
-        }
+        let mut cell = self.quiet_cell();
         if self.is_settled() {
             drop(cell);
             return false;
@@ -234,6 +243,7 @@ impl Future {
     fn tell(this: &Bound<'_, Self>, callbacks: Option<Py<PyAny>>) -> PyResult<()> {
         match callbacks {
             None => Ok(()),
+            Some(list) if list.bind(this.py()).cast::<PyList>().is_ok_and(|list| list.is_empty()) => Ok(()),
             Some(_) => this.call_method0(intern!(this.py(), "_invoke_callbacks")).map(drop),
         }
     }
@@ -425,13 +435,20 @@ impl Future {
     #[pyo3(signature = (r#fn), text_signature = "($self, fn)")]
     fn add_done_callback(this: &Bound<'_, Self>, r#fn: Bound<'_, PyAny>) -> PyResult<()> {
         let (py, future) = (this.py(), this.get());
-        if future.raw.phase().is_over() {
-            return call_back(this, &r#fn);
+        let callbacks = future._done_callbacks(py)?;
+        let cell = future.quiet_cell();
+        let (over, guarded) = (future.raw.phase().is_over(), future.raw.is_guarded());
+        let added = match callbacks.bind(py).cast::<PyList>() {
+            // Looked and added in one: nothing in between, and nothing in `append`, lets another thread run.
+            Ok(list) if !over && !guarded => Some(list.append(&r#fn)),
+            _ => None,
+        };
+        drop(cell);
+        match added {
+            Some(added) => added,
+            None if over => call_back(this, &r#fn),
+            None => base(py)?.call_method1("add_done_callback", (this, r#fn)).map(drop),
         }
-        if future.raw.is_guarded() {
-            return base(py)?.call_method1("add_done_callback", (this, r#fn)).map(drop);
-        }
-        future._done_callbacks(py)?.call_method1(py, intern!(py, "append"), (r#fn,)).map(drop)
     }
 
     /// Say that the calling thread is about to work on it. False if it was cancelled.

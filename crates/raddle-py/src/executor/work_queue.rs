@@ -31,6 +31,9 @@ pub(crate) struct WorkQueue {
     future: Py<PyType>,
 }
 
+/// A function, its arguments and its keyword arguments.
+type Called = (Py<PyAny>, Py<PyTuple>, Option<Py<PyDict>>);
+
 /// Something to do.
 pub(super) enum Job {
     Call(Py<Future>, Py<PyAny>, Py<PyTuple>, Option<Py<PyDict>>),
@@ -94,7 +97,7 @@ impl WorkQueue {
     fn submit(
         this: &Bound<'_, Self>,
         executor: &Bound<'_, PyAny>,
-        (function, args, kwargs): (Py<PyAny>, Py<PyTuple>, Option<Py<PyDict>>),
+        (function, args, kwargs): Called,
     ) -> PyResult<Py<Future>> {
         let (py, queue) = (this.py(), this.get());
         let most = count(&executor.getattr(intern!(py, "_max_workers"))?)?;
@@ -203,6 +206,11 @@ impl WorkQueue {
         }
     }
 
+    /// Takes the jobs out that no worker was hired or woken for.
+    fn take_rest(&self, py: Python<'_>) -> PyResult<Vec<Py<PyAny>>> {
+        self.raw.take_rest().into_iter().map(|job| job.into_item(py)).collect()
+    }
+
     /// How many jobs wait.
     fn qsize(&self) -> usize {
         self.raw.len()
@@ -286,7 +294,7 @@ impl<'py> Arguments<'py> {
     }
 
     /// The function, its arguments and its keyword arguments.
-    fn split(&self) -> PyResult<(Py<PyAny>, Py<PyTuple>, Option<Py<PyDict>>)> {
+    fn split(&self) -> PyResult<Called> {
         if self.count == 0 {
             let text = "ThreadPoolExecutor.submit() missing 1 required positional argument: 'fn'";
             return Err(PyTypeError::new_err(text));

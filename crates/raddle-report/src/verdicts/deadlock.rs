@@ -30,7 +30,10 @@ pub(crate) fn headline(waits: &[Wait], names: &Names) -> String {
             format!("deadlock: {} waits for its own end", names.thread(&wait.thread))
         }
         [wait] if is_job(&wait.object) => {
-            format!("deadlock: {} waits for a job that stands behind its own in a full pool", names.thread(&wait.thread))
+            format!(
+                "deadlock: {} waits for a job that stands behind its own in a full pool",
+                names.thread(&wait.thread)
+            )
         }
         [wait] => format!("deadlock: {} waits for a lock that it holds itself", names.thread(&wait.thread)),
         _ => format!("deadlock: {} wait for each other", threads(waits.len())),

@@ -124,6 +124,13 @@ impl<J> RawPool<J> {
         self.shop.lock().jobs.pop_front()
     }
 
+    /// Takes those jobs away that no worker was hired or woken for. The others are as good as begun.
+    pub fn take_rest(&self) -> VecDeque<J> {
+        let mut shop = self.shop.lock();
+        let begun = shop.idle().min(shop.jobs.len());
+        shop.jobs.split_off(begun)
+    }
+
     /// Shows every job to `f`, which may neither block nor come back here.
     ///
     /// # Errors
