@@ -34,3 +34,13 @@ bug wait/queue.rs '        left
 ' '        true
 ' a_notification_reaches_exactly_one_waiter
 bug seam/os/model.rs '*self.token.lock().unwrap() = true;' 'let _ = self.token.lock().unwrap();' a_nudge_at_the_owners_end_is_seen
+bug executor/future.rs 'Phase::Pending => Some(Phase::Running),' 'Phase::Pending | Phase::Cancelled => Some(Phase::Running),' a_future_is_finished_or_cancelled_and_wakes_its_waiter
+bug executor/future.rs 'if Phase::of(word) == Phase::Finishing {' 'if false {' a_guard_comes_before_or_after_a_completion
+bug executor/raw_pool.rs 'let something = !shop.jobs.is_empty() ||' 'let something =' no_job_is_left_to_sleeping_workers
+bug executor/raw_pool.rs '            let popped = shop.rouse(&self.pool.bench);
+            drop(shop);
+            popped.wake();
+            return' '            drop(shop);
+            return' a_woken_worker_wakes_the_next
+bug executor/raw_pool.rs 'shop.closed |= shop.jobs.is_empty();' 'shop.closed = true;
+        shop.jobs.clear();' a_job_is_refused_or_done
