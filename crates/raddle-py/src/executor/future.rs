@@ -197,6 +197,11 @@ impl Future {
         if limit == Limit::Now {
             return Ok(false);
         }
+        // A short job is done by the time that this thread has the interpreter back: then nobody had to sleep or be woken.
+        this.py().detach(std::thread::yield_now);
+        if this.get().raw.phase().is_over() {
+            return Ok(true);
+        }
         let resource = Arc::new(Promise(this.clone().unbind()));
         detach::block(this.py(), resource, (Call::Result, limit), |blocked| this.get().raw.wait(blocked))
     }

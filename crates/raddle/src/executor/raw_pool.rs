@@ -51,12 +51,13 @@ impl<J> Shop<J> {
         self.hired.saturating_sub(self.busy.len())
     }
 
-    /// Pops a worker for the jobs there are, unless one is under way.
+    /// Pops a worker for the jobs there are, unless one is under way. The one that sat down last: its thread may not even
+    /// sleep yet, and its caches are warm.
     fn rouse(&mut self, bench: &Queue) -> Popped {
         if self.waking || self.jobs.is_empty() || bench.len() == 0 {
             return Popped::default();
         }
-        let popped = bench.pop(1);
+        let popped = bench.pop_newest();
         self.waking = popped.len() > 0;
         popped
     }

@@ -124,6 +124,14 @@ impl Queue {
         Popped(popped)
     }
 
+    /// The same with the thread that came last.
+    pub(crate) fn pop_newest(&self) -> Popped {
+        let mut line = self.line.lock();
+        let popped = line.pop_back().inspect(|waiter| waiter.mark()).into_iter().collect();
+        self.len.store(line.len(), Ordering::Release);
+        Popped(popped)
+    }
+
     /// How many threads are in the queue.
     pub(crate) fn len(&self) -> usize {
         self.len.load(Ordering::Acquire)
