@@ -36,7 +36,8 @@ bug wait/queue.rs '        left
 bug seam/os/model.rs '*self.token.lock().unwrap() = true;' 'let _ = self.token.lock().unwrap();' a_nudge_at_the_owners_end_is_seen
 bug executor/future.rs 'Phase::Pending => Some(Phase::Running),' 'Phase::Pending | Phase::Cancelled => Some(Phase::Running),' a_future_is_finished_or_cancelled_and_wakes_its_waiter
 bug executor/future.rs 'if Phase::of(word) == Phase::Finishing {' 'if false {' a_guard_comes_before_or_after_a_completion
-bug executor/raw_pool.rs 'let something = !shop.jobs.is_empty() ||' 'let something =' no_job_is_left_to_sleeping_workers
+bug executor/raw_pool.rs 'let something = !shop.jobs.is_empty() ||' 'let something =' no_job_is_left_to_a_sleeping_worker
+bug executor/raw_pool.rs '|| shop.nudges != self.nudges;' ';' a_closed_pool_does_what_it_took
 bug executor/raw_pool.rs '            let popped = shop.rouse(&self.pool.bench);
             drop(shop);
             popped.wake();

@@ -91,36 +91,64 @@ fn a_guard_comes_before_or_after_a_completion() {
     });
 }
 
-/// Two jobs come while two workers go to sleep: both are done, whoever does them.
+/// Jobs come while a worker goes to sleep, and nothing else ever wakes it.
 #[test]
-fn no_job_is_left_to_sleeping_workers() {
+fn no_job_is_left_to_a_sleeping_worker() {
+    model(|| {
+        let pool = Arc::new(RawPool::<usize>::default());
+        assert!(pool.hire(1));
+        let worker = thread::spawn({
+            let pool = pool.clone();
+            move || {
+                let (mut worker, mut done) = (pool.work(1), 0);
+                while done < 11 {
+                    match worker.look() {
+                        Next::Job(job) => done += job,
+                        _ => worker.sleep(&Arc::default(), &mut Sleeper).expect("it has patience"),
+                    }
+                }
+            }
+        });
+        assert_eq!(pool.submit(1, 1), Ok(false));
+        assert_eq!(pool.submit(10, 1), Ok(false));
+        worker.join().unwrap();
+        assert_eq!(pool.workers(), 0);
+    });
+}
+
+/// Two workers go to sleep or not while jobs come and the pool is closed: all are done, and both leave.
+#[test]
+fn a_closed_pool_does_what_it_took() {
     model(|| {
         let (pool, done) = (Arc::new(RawPool::default()), Arc::new(AtomicUsize::new(0)));
-        assert!(pool.hire(2) && pool.submit(1, 2) == Ok(false));
-        assert!(pool.submit(10, 2) == Ok(true) && pool.hire(2));
+        assert!(pool.hire(2));
+        assert_eq!(pool.submit(1, 2), Ok(false));
+        assert_eq!(pool.submit(10, 2), Ok(true));
+        assert!(pool.hire(2));
         let workers: Vec<_> = (1..3)
             .map(|serial| {
                 let (pool, done) = (pool.clone(), done.clone());
                 thread::spawn(move || work(&pool, serial, &done))
             })
             .collect();
-        pool.submit(100, 2).expect("open");
         pool.close();
         workers.into_iter().for_each(|worker| worker.join().unwrap());
-        assert_eq!(done.load(Ordering::SeqCst), 111);
+        assert_eq!(done.load(Ordering::SeqCst), 11);
         assert_eq!(pool.workers(), 0);
     });
 }
 
-/// One job makes another worker necessary that sleeps already: the second job must not wait for the end of the first.
+/// Two jobs come one after the other to two workers that sleep, which wakes one: it wakes the other, because its own job
+/// may wait for what that one does.
 #[test]
 fn a_woken_worker_wakes_the_next() {
     model(|| {
         let pool = Arc::new(RawPool::<usize>::default());
-        assert!(pool.hire(2));
-        assert_eq!(pool.submit(1, 2), Ok(false));
-        assert_eq!(pool.submit(2, 2), Ok(true));
-        assert!(pool.hire(2));
+        for _ in 0..2 {
+            assert_eq!(pool.submit(0, 2), Ok(true));
+            assert!(pool.hire(2));
+        }
+        while pool.take().is_some() {}
         // Each takes one job and never comes back for another before the other has one, too.
         let met = Arc::new(RawFuture::default());
         let workers: Vec<_> = (1..3)
@@ -141,6 +169,8 @@ fn a_woken_worker_wakes_the_next() {
                 })
             })
             .collect();
+        assert_eq!(pool.submit(1, 2), Ok(false));
+        assert_eq!(pool.submit(2, 2), Ok(false));
         workers.into_iter().for_each(|worker| worker.join().unwrap());
     });
 }

@@ -275,7 +275,7 @@ impl<J> Worker<'_, J> {
 
     fn sit_down(&self, parker: &Arc<Parker>) -> Option<Arc<Waiter>> {
         let shop = self.pool.shop.lock();
-        let something = !shop.jobs.is_empty() || shop.closed || shop.nudges != self.nudges;
+        let something = !shop.jobs.is_empty() || shop.nudges != self.nudges;
         (!something).then(|| self.pool.bench.enlist(parker))
     }
 
