@@ -19,6 +19,7 @@ import harness  # noqa: E402
 LIMIT = int(os.environ.get("RADDLE_LIMIT", "60"))
 MODULES = {"std": "threading", "raddle": "raddle.threading"}
 QUEUES = {"std": "queue", "raddle": "raddle.queue"}
+FUTURES = {"std": "concurrent.futures", "raddle": "raddle.futures"}
 real_stderr = None
 
 
@@ -55,3 +56,9 @@ def api(runtime):
 def queue_api(runtime):
     """The module `queue` of that runtime."""
     return importlib.import_module(QUEUES[runtime])
+
+
+@pytest.fixture
+def futures(runtime):
+    """The module `concurrent.futures` of that runtime."""
+    return importlib.import_module(FUTURES[runtime])

@@ -7,9 +7,11 @@ import threading
 from . import _greenlets, _raddle
 from . import queue as my_queue
 from . import threading as mine
+from ._imports import Watch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import ModuleType
     from typing import Any
 
 real: "Any" = threading
@@ -19,6 +21,8 @@ NAMES = tuple(
     "Lock RLock Condition Semaphore BoundedSemaphore Event Barrier Thread Timer _RLock _CRLock _PyRLock".split()
 )
 QUEUE_NAMES = ("Queue", "LifoQueue", "PriorityQueue", "SimpleQueue", "ShutDown")
+
+FUTURES_NAMES = ("ThreadPoolExecutor", "wait", "as_completed")
 
 # Modules whose own names for the interpreter's primitives stay: they are the ground that `threading` and `queue` stand on.
 LEFT_ALONE = {
@@ -35,6 +39,8 @@ LEFT_ALONE = {
 # Where something was put, under which name, what was there before, and what was put there.
 _Put = tuple[object, str, object, object]
 _ABSENT = object()
+# The name and the new object for each old object, by its `id`.
+_Swap = dict[int, tuple[str, object]]
 
 
 class Installed:
@@ -43,16 +49,27 @@ class Installed:
     def __init__(self, undo: "list[_Put]", threads: "Rebased") -> None:
         self._undo = undo
         self._threads = threads
-        self._watch: Any = None
+        # Gevent and eventlet want this undone before they patch; futures are not loaded for programs without any.
+        self._watches = (_greenlets.watch(self.undo), Watch(("concurrent.futures",), self._put_futures))
 
-    def watch_for_greenlets(self) -> None:
-        """Undo this before gevent or eventlet patch the process."""
-        watch = _greenlets.Watch(self.undo)
-        self._watch = watch
-        sys.meta_path.insert(0, watch)
-        for name in _greenlets.PATCHERS:
-            if name in sys.modules:
-                watch.watch(sys.modules[name])
+    def watch(self) -> None:
+        """Hear of modules that are imported later."""
+        for watch in self._watches:
+            watch.start()
+
+    def _put_futures(self, package: "ModuleType") -> None:
+        from . import futures
+
+        thread, base = sys.modules["concurrent.futures.thread"], sys.modules["concurrent.futures._base"]
+        swap: _Swap = {}
+        for name in FUTURES_NAMES:
+            new = getattr(futures, name)
+            for module in (package, thread, base):
+                old = module.__dict__.get(name)
+                if old is not None and old is not new:
+                    swap[id(old)] = (name, new)
+                    _put(self._undo, module, name, new)
+        _rebind(self._undo, swap)
 
     def undo(self) -> None:
         """Put the standard library's objects back. Objects that were made meanwhile go on working.
@@ -68,8 +85,8 @@ class Installed:
             else:
                 setattr(holder, name, before)
         self._threads.undo()
-        if self._watch in sys.meta_path:
-            sys.meta_path.remove(self._watch)
+        for watch in self._watches:
+            watch.stop()
 
     def __enter__(self) -> "Installed":
         return self
@@ -117,14 +134,14 @@ def install(*, deadlocks: str = "raise", deadlock_grace: float = 0.2) -> Install
     """
     _raddle.configure(deadlocks, deadlock_grace)
     undo: list[_Put] = []
-    swap: dict[int, tuple[str, object]] = {}
+    swap: _Swap = {}
     for name in NAMES:
         _replace(undo, swap, real, name, getattr(mine, name))
     for name in QUEUE_NAMES:
         _replace(undo, swap, queue, name, getattr(my_queue, name))
     _rebind(undo, swap)
     installed = Installed(undo, Rebased())
-    installed.watch_for_greenlets()
+    installed.watch()
     return installed
 
 
@@ -143,7 +160,7 @@ def _put(undo: "list[_Put]", holder: object, name: str, value: object) -> None:
     setattr(holder, name, value)
 
 
-def _rebind(undo: "list[_Put]", swap: "dict[int, tuple[str, object]]") -> None:
+def _rebind(undo: "list[_Put]", swap: "_Swap") -> None:
     """Give the new objects to modules that were imported before and have the old ones."""
     for module_name, module in list(sys.modules.items()):
         if module is None or module_name in LEFT_ALONE or module_name.partition(".")[0] == "raddle":

@@ -275,8 +275,10 @@ def _adopt_documentation() -> None:
 
 
 _adopt_documentation()
-if _sys.version_info < (3, 13):
-    Lock.__module__ = "_thread"
+# Pickled by name (multiprocessing's managers are), so it must stand where it is found.
+Lock.__module__ = "threading"
+if _sys.version_info >= (3, 13):
+    Lock.__qualname__ = "Lock"
 
 # The main thread and foreign threads are Threads of both modules.
 for _class in (_real._MainThread, _real._DummyThread):

@@ -94,6 +94,21 @@ def test_fork_with_live_threads_and_held_locks(runtime):
         assert (done.code, done.out, done.err) == (0, "child 5\nalive []\n", ""), str(done)
 
 
+@pytest.mark.limit(600)
+def test_exit_with_live_pools(runtime):
+    """Idle workers, running and waiting jobs, a pool without a name: what was submitted is done, then the process ends."""
+    for done in many(runtime, "exit_live_pools"):
+        assert (done.code, done.out, done.err) == (3, "bye\nall done\n", ""), str(done)
+
+
+@RADDLE
+@pytest.mark.limit(600)
+def test_fork_with_live_pools():
+    """Main forks with idle and busy pools: both processes go on with both."""
+    for done in many("raddle", "fork_with_pools"):
+        assert (done.code, done.out, done.err) == (0, "child 5\n", ""), str(done)
+
+
 @RADDLE
 @pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="needs /proc")
 def test_workers_inherit_what_a_fresh_thread_would():

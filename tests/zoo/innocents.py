@@ -738,6 +738,76 @@ def import_of_a_module_that_waits_for_another(pause):
     bodies.forget(name)
 
 
+# ---- pools ----------------------------------------------------------------------------------------------------------
+
+
+def pool_of(workers):
+    """A pool of the chosen runtime; imported here, after it was chosen."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    return ThreadPoolExecutor(workers)
+
+
+@innocent
+def nested_job_with_a_free_worker(pause):
+    """A job waits for another one of its own pool, in which a second worker has time for it."""
+    with pool_of(2) as pool:
+        outer = pool.submit(lambda: pool.submit(pause).result())
+        outer.result(30)
+
+
+@innocent
+def nested_job_behind_one_that_ends(pause):
+    """Two jobs fill a pool; one waits for a third, which begins as soon as the other one ends."""
+    gate = Gate()
+    with pool_of(2) as pool:
+        other = pool.submit(behind, gate, pause, int)
+
+        def outer():
+            inner = pool.submit(int)
+            gate.open()
+            return inner.result()
+
+        assert pool.submit(outer).result(30) == 0
+        other.result(30)
+
+
+@innocent
+def nested_job_cancelled_by_a_third(pause):
+    """The only worker waits for a job that stands behind its own; main cancels that one."""
+    gate, inner = Gate(), []
+
+    def outer():
+        inner.append(pool.submit(int))
+        gate.open()
+        try:
+            inner[0].result()
+        except Exception as error:
+            return type(error).__name__
+
+    with pool_of(1) as pool:
+        future = pool.submit(outer)
+        behind(gate, pause, lambda: inner[0].cancel())
+        assert future.result(30) == "CancelledError"
+
+
+@innocent
+def result_set_by_hand(pause):
+    """A job waits for a future that main gives its value."""
+    from concurrent.futures import Future
+
+    gate, promise = Gate(), Future()
+
+    def wants_promise():
+        gate.open()
+        return promise.result()
+
+    with pool_of(1) as pool:
+        job = pool.submit(wants_promise)
+        behind(gate, pause, lambda: promise.set_result(1))
+        assert job.result(30) == 1
+
+
 # ---- the command line -----------------------------------------------------------------------------------------------
 
 

@@ -20,7 +20,7 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::IntoPyDict;
-use raddle::graph::{Blocked, Call, Halt, Interrupt, Resource, Sleeper};
+use raddle::graph::{Blocked, Call, Halt, Interrupt, Resource, Site, Sleeper};
 use raddle::seam::{Parker, Time, Woken, fork_generation};
 
 use crate::limit::Limit;
@@ -38,9 +38,19 @@ pub(crate) fn block(
     (call, limit): (Call, Limit),
     wait: impl FnOnce(&mut Blocked<'_>) -> Result<(), Halt>,
 ) -> PyResult<bool> {
+    block_at(py, resource, (call, limit), site::of_user(py), wait)
+}
+
+/// The same at a known place, or none.
+pub(crate) fn block_at(
+    py: Python<'_>,
+    resource: Arc<dyn Resource>,
+    (call, limit): (Call, Limit),
+    site: Option<Arc<dyn Site>>,
+    wait: impl FnOnce(&mut Blocked<'_>) -> Result<(), Halt>,
+) -> PyResult<bool> {
     let me = raddle::thread::current(runtime());
     let mut sleeper = PySleeper { main: lifecycle::is_main_thread(), raised: None };
-    let site = site::of_user(py);
     let mut blocked = Blocked::new((runtime(), &me), &mut sleeper, (call, limit.deadline()), resource, site);
     let result = wait(&mut blocked);
     drop(blocked);

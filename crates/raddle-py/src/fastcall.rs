@@ -14,6 +14,7 @@ use pyo3::exceptions::PySystemError;
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
 use pyo3::pyclass::boolean_struct::True;
+use pyo3::types::PyType;
 
 /// A raw method: its name, the function, and a docstring that begins with the signature.
 pub(crate) struct Method {
@@ -41,24 +42,34 @@ impl Method {
         let flags = ffi::METH_FASTCALL | ffi::METH_KEYWORDS;
         Method { name, call: ffi::PyMethodDefPointer { PyCFunctionFastWithKeywords: call }, flags, doc }
     }
+
+    /// The descriptor, for objects of `class`.
+    fn of<'py>(self, class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyAny>> {
+        let definition = Box::leak(Box::new(ffi::PyMethodDef {
+            ml_name: self.name.as_ptr(),
+            ml_meth: self.call,
+            ml_flags: self.flags,
+            ml_doc: self.doc.as_ptr(),
+        }));
+        // SAFETY: attached; the class is a type object; the definition lives for ever. A new reference or null comes back.
+        unsafe {
+            let descriptor = ffi::PyDescr_NewMethod(class.as_type_ptr(), definition);
+            Bound::from_owned_ptr_or_err(class.py(), descriptor)
+        }
+    }
+
+    /// The descriptor for a class that is written in Python: its receiver may be any object.
+    pub(crate) fn of_any_class(self, py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+        self.of(&py.get_type::<PyAny>())
+    }
 }
 
 /// Puts the methods on the class. To be called at import, before anybody has made an object of it.
 pub(crate) fn install<T: pyo3::PyTypeInfo>(py: Python<'_>, methods: impl IntoIterator<Item = Method>) -> PyResult<()> {
     let class = py.get_type::<T>();
     for method in methods {
-        let definition = Box::leak(Box::new(ffi::PyMethodDef {
-            ml_name: method.name.as_ptr(),
-            ml_meth: method.call,
-            ml_flags: method.flags,
-            ml_doc: method.doc.as_ptr(),
-        }));
-        // SAFETY: attached; the class is a type object; the definition lives for ever. A new reference or null comes back.
-        let descriptor = unsafe {
-            let descriptor = ffi::PyDescr_NewMethod(class.as_type_ptr(), definition);
-            Bound::from_owned_ptr_or_err(py, descriptor)?
-        };
-        class.setattr(method.name.to_str().unwrap_or_default(), descriptor)?;
+        let name = method.name.to_str().unwrap_or_default();
+        class.setattr(name, method.of(&class)?)?;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@
 mod carrier;
 mod detach;
 mod error;
+mod executor;
 mod fastcall;
 mod host;
 mod imports;
@@ -36,6 +37,7 @@ fn _raddle(module: &Bound<'_, PyModule>) -> PyResult<()> {
     error::add_to(module)?;
     sync::add_to(module)?;
     queue::add_to(module)?;
+    executor::add_to(module)?;
     thread::add_to(module)?;
     host::add_to(module)?;
     lifecycle::add_to(module)

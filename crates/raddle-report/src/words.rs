@@ -69,6 +69,9 @@ impl Names {
     /// `Lock 'audit' (held by 'B')`.
     pub(crate) fn held(&self, object: &ObjectInfo) -> String {
         match &object.holder {
+            Some(holder) if is_job(object) => {
+                format!("{} (needs {})", awaited(object), self.thread(&holder.thread))
+            }
             Some(holder) if !is_thread(object) => {
                 format!("{} (held by {})", awaited(object), self.thread(&holder.thread))
             }
@@ -126,6 +129,11 @@ pub(crate) fn thing(object: &ObjectInfo) -> String {
         ("", name) => format!("'{}'", clean(name)),
         (kind, name) => format!("{} '{}'", clean(kind), clean(name)),
     }
+}
+
+/// Whether the object is what will come of a job: it is not taken by anybody, but some thread has to do it.
+pub(crate) fn is_job(object: &ObjectInfo) -> bool {
+    matches!(object.kind.as_str(), "Future" | "Task")
 }
 
 /// What a thread waits for: `Lock 'audit'`, or `Thread 'B' to end`.

@@ -18,6 +18,7 @@
 //! now. Nothing in here prints.
 
 pub mod error;
+pub mod executor;
 #[cfg(not(loom))]
 mod facade;
 pub mod graph;
@@ -31,6 +32,8 @@ pub mod timer;
 mod wait;
 
 pub use error::{BarrierError, JoinError, LockError};
+#[cfg(not(loom))]
+pub use executor::{Pool, Task, TaskError};
 #[cfg(not(loom))]
 pub use facade::{on_verdict, runtime};
 #[cfg(not(loom))]

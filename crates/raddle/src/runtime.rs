@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
 use std::time::Duration;
 
 use crate::graph::verdict::{Cause, Reason, ThreadKind, Verdict};
-use crate::graph::{Call, Description, End, ForeignWait, Found, Hold, Record, Resource, Step, Walk, walk};
+use crate::graph::{Call, Description, End, ForeignWait, Found, Hold, Knot, Record, Resource, Step, Walk, knot, walk};
 use crate::seam::{Guard, Mutex, Time};
 use crate::thread::{Carriers, Origin, Registry, State, Thread};
 use crate::timer::Timers;
@@ -354,11 +354,18 @@ impl Runtime {
             Some(Reason::Policy)
         } else if any(|step| step.record.call == Call::Reacquire) {
             Some(Reason::Reacquire)
+        } else if any(|step| step.record.call == Call::Result) {
+            Some(Reason::Job)
         } else if any(|step| !step.hold.owned) {
             Some(Reason::NotOwned)
         } else {
             self.may_be_left(steps).then_some(Reason::SignalHandler)
         }
+    }
+
+    pub(crate) fn knot_from(&self, me: &Thread) -> Option<Knot> {
+        let record = me.wait.lock().clone()?;
+        knot(me.serial(), record, |serial| self.find(serial))
     }
 
     /// Whether main is among the steps and may leave its wait for a signal handler.
@@ -420,7 +427,12 @@ impl Runtime {
         if !now.clone().eq(epochs.iter().copied()) {
             return Stall::Over;
         }
-        if sleepers.iter().any(|(thread, _)| matches!(self.walk_from(thread).1, End::Cycle)) {
+        let in_a_cycle = |thread: &Thread| match self.walk_from(thread).1 {
+            End::Cycle => true,
+            End::Shared => self.knot_from(thread).is_some(),
+            End::Dead | End::Open => false,
+        };
+        if sleepers.iter().any(|(thread, _)| in_a_cycle(thread)) {
             // Theirs to tell, who are in it: their grace may end a moment later than that of who waits for them.
             return Stall::Over;
         }

@@ -188,9 +188,10 @@ unsafe extern "C" fn exit(this: *mut PyObject, _: *mut *mut PyObject, _: isize) 
 const ACQUIRE: &std::ffi::CStr = c"acquire($self, /, blocking=True, timeout=-1)\n--\n\nTake the lock; wait for it first if need be, at most `timeout` seconds. Whether it was taken.";
 const RELEASE: &std::ffi::CStr = c"release($self, /)\n--\n\nRelease the lock, whoever took it.";
 
-/// A new lock.
+/// A new lock. Called as it is pickled: by the name that `threading` has for it.
 #[cfg(not(Py_3_13))]
 #[pyfunction]
+#[pyo3(name = "Lock")]
 fn allocate_lock() -> Lock {
     Lock::make()
 }

@@ -14,6 +14,8 @@ use pyo3::prelude::*;
 use raddle::error::Unheld;
 use raddle::graph::Resource;
 
+pub(crate) use condition::Condition;
+
 use crate::runtime;
 
 /// How the interpreter's threads come to a lock's word: its own lock is held wherever a raw form is called, but for the sleep

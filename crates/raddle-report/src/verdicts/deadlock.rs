@@ -8,7 +8,7 @@ use raddle::graph::verdict::{Code, ObjectInfo, Outcome, Place, Reason, Wait};
 
 use super::{SHOWN, gotcha, help, so_far, started, taken_where};
 use crate::page::{Mark, Report, Section};
-use crate::words::{Names, awaited, clean, is_thread, spot, taken_by, thing, threads, waited};
+use crate::words::{Names, awaited, clean, is_job, is_thread, spot, taken_by, thing, threads, waited};
 
 /// The call of a thread that waits for an import.
 const IMPORT: &str = "import";
@@ -32,6 +32,12 @@ pub(crate) fn headline(waits: &[Wait], names: &Names) -> String {
         [wait] if is_thread(&wait.object) => {
             format!("deadlock: {} waits for its own end", names.thread(&wait.thread))
         }
+        [wait] if is_job(&wait.object) => {
+            format!(
+                "deadlock: {} waits for a job that stands behind its own in a full pool",
+                names.thread(&wait.thread)
+            )
+        }
         [wait] => format!("deadlock: {} waits for a lock that it holds itself", names.thread(&wait.thread)),
         _ => format!("deadlock: {} wait for each other", threads(waits.len())),
     }
@@ -49,7 +55,7 @@ pub(crate) fn edge(waits: &[Wait], at: usize, names: &Names) -> String {
 /// ` holds Lock 'audit' (acquired app.py:20) and`; empty for a thread whose end is waited for.
 fn holding(waits: &[Wait], at: usize) -> String {
     let object = held(waits, at);
-    if is_thread(object) {
+    if !is_taken(object) {
         return String::new();
     }
     let holder = taken_by(object, &waits[at].thread);
@@ -63,12 +69,17 @@ fn held(waits: &[Wait], at: usize) -> &ObjectInfo {
     &waits[(at + waits.len() - 1) % waits.len()].object
 }
 
+/// Whether a thread takes such an object somewhere, and gives it back.
+fn is_taken(object: &ObjectInfo) -> bool {
+    !is_thread(object) && !is_job(object)
+}
+
 fn sections(waits: &[Wait], at: usize, names: &Names) -> Vec<Section> {
     let (wait, object) = (&waits[at], held(waits, at));
     let who = names.thread(&wait.thread);
-    let title = match is_thread(object) {
-        true => format!("{who} waits for {}", awaited(&wait.object)),
-        false => format!("{who} holds {} and waits for {}", thing(object), awaited(&wait.object)),
+    let title = match is_taken(object) {
+        false => format!("{who} waits for {}", awaited(&wait.object)),
+        true => format!("{who} holds {} and waits for {}", thing(object), awaited(&wait.object)),
     };
     let both = Section { title, marks: marks(wait, object, names) };
     std::iter::once(both).chain(started(&wait.thread, names)).collect()
@@ -77,7 +88,7 @@ fn sections(waits: &[Wait], at: usize, names: &Names) -> Vec<Section> {
 fn marks(wait: &Wait, object: &ObjectInfo, names: &Names) -> Vec<Mark> {
     let who = names.thread(&wait.thread);
     let target = format!("{}{}", target(wait, object, names), so_far(wait));
-    let holder = taken_by(object, &wait.thread).filter(|_| !is_thread(object));
+    let holder = taken_by(object, &wait.thread).filter(|_| is_taken(object));
     let Some(holder) = holder else {
         return vec![Mark::main(&wait.at, format!("{who} waits here for {target}"))];
     };
@@ -100,7 +111,7 @@ fn reads_on(first: &Option<Place>, second: &Option<Place>) -> bool {
 }
 
 fn target(wait: &Wait, own: &ObjectInfo, names: &Names) -> String {
-    let itself = taken_by(&wait.object, &wait.thread).is_some() && wait.object == *own;
+    let itself = is_taken(own) && taken_by(&wait.object, &wait.thread).is_some() && wait.object == *own;
     if itself { format!("the same {}", clean(&wait.object.kind)) } else { names.held(&wait.object) }
 }
 
@@ -120,6 +131,10 @@ fn why(reason: Reason) -> &'static str {
             "raddle raises only if nobody outside the circle may release what it waits for, and a plain Lock taken by \
              acquire() may be released by any thread"
         }
+        Reason::Job => {
+            "raddle raises only if nobody outside the circle may end a wait in it, and a job that waits may be cancelled by \
+             any thread"
+        }
         Reason::Reacquire => {
             "one of the threads takes a lock back at the end of a condition's wait(), and an error there would leave its \
              block without the lock"
@@ -134,6 +149,7 @@ fn why(reason: Reason) -> &'static str {
 fn cause(waits: &[Wait]) -> (Level<'static>, String) {
     let text = match all(waits, |kind| kind == "Thread") {
         true => "4c: threads that join each other, or themselves",
+        false if waits.iter().all(|wait| is_job(&wait.object)) => "10: jobs that wait for each other",
         false => "10: a lock that is never released",
     };
     gotcha(Code::Deadlock, text)
@@ -144,6 +160,13 @@ fn next_step(waits: &[Wait]) -> &'static str {
         return "do not wait for other threads in the body of a module: do it in a function, to be called after the import";
     }
     let joins = waits.iter().filter(|wait| is_thread(&wait.object)).count();
+    let jobs = waits.iter().filter(|wait| is_job(&wait.object)).count();
+    if jobs == waits.len() {
+        return "do not wait in a job for another job of the same pool, or give those jobs a pool of their own";
+    }
+    if jobs > 0 {
+        return "release the lock before you wait for a job that needs it";
+    }
     match (waits.len(), joins) {
         (1, 0) => "use an RLock, or do not call code that takes the lock while you hold it",
         (n, joins) if n == joins => "let only one thread join the other, or let a third one join them all",

@@ -7,6 +7,7 @@
 //! | a cycle of owned, untimed waits | the thread that closed it gets [`Halt::Deadlock`] | |
 //! | any other cycle of untimed waits | | after the grace: told |
 //! | none of these, and the thread is importing | | looked at again, in longer and longer steps |
+//! | a knot | | after the grace: told |
 //! | the holder has ended, a strict hold | [`Halt::Abandoned`] | |
 //! | the holder has ended, another hold | | after one second: told |
 //! | every thread sleeps without a limit | | after the grace: told |
@@ -21,9 +22,9 @@ use std::fmt::{self, Display};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::verdict::{Outcome, Verdict};
+use super::verdict::{Outcome, Reason, Verdict};
 use super::walk::{End, Step, same};
-use super::{Record, Resource, Site};
+use super::{Knot, Record, Resource, Site};
 use crate::runtime::{Deadlocks, Runtime, Stall};
 use crate::seam::{Parker, Time, Woken, fork_generation};
 use crate::thread::Thread;
@@ -85,6 +86,8 @@ pub enum Call {
     Put,
     /// Waiting for the tasks of a queue to be done.
     Tasks,
+    /// Waiting for what comes of a job.
+    Result,
     /// The runtime's own wait for the program's threads, after its main function is done.
     Exit,
 }
@@ -98,6 +101,7 @@ impl Display for Call {
             Call::Import => "import",
             Call::Get => "get",
             Call::Put => "put",
+            Call::Result => "result",
         })
     }
 }
@@ -122,6 +126,7 @@ pub struct Blocked<'a> {
 #[derive(Debug)]
 enum Finding {
     Cycle(Vec<Step>),
+    Knot(Knot),
     OwnerDead(Step),
     /// Nothing yet: a wait of the host's for something that this thread holds may come about.
     Importing,
@@ -210,6 +215,7 @@ impl<'a> Blocked<'a> {
                 self.refuse_the_dead(&steps[0])?;
                 steps.into_iter().next().map(|step| (Finding::OwnerDead(step), OWNER_DEAD_GRACE))
             }
+            End::Shared => self.runtime.knot_from(self.me).map(|knot| (Finding::Knot(knot), grace)),
             End::Dead | End::Open => None,
         };
         let found =
@@ -273,6 +279,12 @@ impl<'a> Blocked<'a> {
                     // Another one, or none, or by now one to raise for.
                     None => return self.find(),
                 }
+            }
+            Finding::Knot(knot) => {
+                let again = runtime.knot_from(self.me).filter(|again| again.epochs == knot.epochs);
+                again
+                    .filter(|again| runtime.tell_once(&again.cycle))
+                    .map(|again| runtime.describe_cycle(&again.cycle, Outcome::Told(Reason::Job)))
             }
             Finding::OwnerDead(step) => {
                 let (again, end) = runtime.walk_from(self.me);

@@ -6,15 +6,19 @@
 //! wait for one thing at a time and things with an owner have one, so there is one way to go, and the last thread to
 //! close a cycle finds it whole, because each writes its record before it looks.
 //!
+//! A wait that any of several threads may end is no single way any more; see `knot.rs`.
+//!
 //! What a walk saw at different moments is true at one moment if a second walk sees the same: records carry a number that
 //! is never used twice (the epoch), and a thread that sleeps neither takes nor gives.
 
 mod blocked;
+mod knot;
 mod resource;
 pub mod verdict;
 mod walk;
 
 pub use blocked::{Blocked, Call, Halt, Interrupt, Sleeper};
+pub(crate) use knot::{Knot, knot};
 pub use resource::{Description, ForeignWait, Hold, Resource, Site};
 pub(crate) use walk::{End, Found, Step, Walk, walk};
 

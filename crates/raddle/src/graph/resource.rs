@@ -11,6 +11,12 @@ pub trait Resource: Send + Sync + Debug {
     /// takes no lock and runs no code of the program.
     fn holder(&self) -> Option<Hold>;
 
+    /// If no one thread holds it, but each of these may give it and nobody else can: who. Empty: not known, or anybody.
+    /// Called like [`holder`](Resource::holder), though it may take a mutex that is never held while another is taken.
+    fn helpers(&self) -> Vec<u64> {
+        Vec::new()
+    }
+
     /// What a person should read about it. Called only for a report, by a thread that may run code of the host.
     fn describe(&self) -> Description;
 }

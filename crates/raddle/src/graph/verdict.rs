@@ -156,6 +156,8 @@ pub enum Reason {
     Policy,
     /// A thread outside the cycle may end one of the holds: that of a lock that any thread may release.
     NotOwned,
+    /// One of the waits is for what comes of a job, which any thread may cancel while it waits.
+    Job,
     /// One of the waits takes a lock back at the end of a condition's wait, and must not be left without it.
     Reacquire,
     /// One of the waits is for an import, in the host's own way of waiting, which the runtime cannot end.

@@ -20,6 +20,8 @@ pub(crate) enum End {
     Cycle,
     /// At an object whose holder has ended.
     Dead,
+    /// At an object that any of several threads may give.
+    Shared,
     /// Anywhere else: at a thread that runs, at an object that nobody in particular holds, or in a cycle further on,
     /// which is the business of those who are in it.
     #[default]
@@ -41,7 +43,10 @@ pub(crate) fn walk(start: u64, record: Record, find: impl Fn(u64) -> Found) -> W
     let mut steps: Vec<Step> = Vec::new();
     let (mut serial, mut record) = (start, record);
     loop {
-        let Some(hold) = record.resource.holder() else { return (steps, End::Open) };
+        let Some(hold) = record.resource.holder() else {
+            let end = if record.resource.helpers().is_empty() { End::Open } else { End::Shared };
+            return (steps, end);
+        };
         steps.push(Step { serial, record, hold });
         if hold.serial == start {
             return (steps, End::Cycle);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::graph::verdict::{
     Cause, Cycle, Ending, Holder, ObjectInfo, Outcome, Place, ThreadInfo, ThreadKind, Verdict, Wait,
 };
-use crate::graph::{Call, Record, Resource, Step};
+use crate::graph::{Call, Hold, Record, Resource, Step};
 use crate::runtime::Runtime;
 use crate::thread::Thread;
 
@@ -30,10 +30,13 @@ impl Runtime {
     }
 
     fn holder_of(&self, resource: &dyn Resource, taken_at: Option<Place>) -> Option<Holder> {
-        let serial = resource.holder()?.serial;
-        let ended = self.thread(serial).is_none();
-        let ending = self.remembered(serial).map_or(Ending::Finished, |thread| thread.ending());
-        Some(Holder { thread: self.info_of(serial), taken_at, ended: ended.then_some(ending) })
+        resource.holder().map(|hold| self.holder_by(hold, taken_at))
+    }
+
+    fn holder_by(&self, hold: Hold, taken_at: Option<Place>) -> Holder {
+        let ended = self.thread(hold.serial).is_none();
+        let ending = self.remembered(hold.serial).map_or(Ending::Finished, |thread| thread.ending());
+        Holder { thread: self.info_of(hold.serial), taken_at, ended: ended.then_some(ending) }
     }
 
     fn info_of(&self, serial: u64) -> ThreadInfo {
@@ -42,7 +45,10 @@ impl Runtime {
     }
 
     fn describe_step(&self, step: &Step) -> Wait {
-        self.describe(self.info_of(step.serial), &step.record)
+        let mut wait = self.describe(self.info_of(step.serial), &step.record);
+        // Of several that might end it, the one that the cycle goes on with.
+        wait.object.holder.get_or_insert_with(|| self.holder_by(step.hold, None));
+        wait
     }
 
     /// The cycle as data; the walker, which closed it, comes last.

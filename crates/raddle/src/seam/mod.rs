@@ -37,3 +37,11 @@ pub use fork::{after_fork_in_child, fork_generation};
 pub use os::{Guard, Mutex, Parker, Woken, os_threads};
 pub(crate) use word::Word;
 pub use word::{Concurrent, Serialized, Sharing};
+
+/// Gives way to another thread that is in the middle of the few instructions which this one waits for.
+pub(crate) fn pause() {
+    #[cfg(loom)]
+    loom::thread::yield_now();
+    #[cfg(not(loom))]
+    std::thread::yield_now();
+}

@@ -21,6 +21,8 @@ pub use current::{bind, current, serial, unbind};
 
 pub(crate) use registry::Registry;
 #[cfg(not(loom))]
+pub(crate) use spawn::message;
+#[cfg(not(loom))]
 pub use spawn::{JoinHandle, spawn};
 
 use std::fmt;

@@ -59,7 +59,7 @@ fn run<T>(thread: &Arc<Thread>, slot: &Slot<T>, f: impl FnOnce() -> T) {
 }
 
 /// What a panic says, if it is text.
-fn message(payload: &(dyn Any + Send)) -> String {
+pub(crate) fn message(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without text".to_owned())
 }

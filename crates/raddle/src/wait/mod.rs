@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 pub(crate) use fork::{Asleep, Home};
 pub(crate) use gate::{Gate, Permits};
-pub(crate) use queue::{Queue, Waiter};
+pub(crate) use queue::{Popped, Queue, Waiter};
 
 /// How the runtime puts a thread to sleep: the graph's `Blocked` for real, a plain park in the models.
 pub(crate) trait Sleep {

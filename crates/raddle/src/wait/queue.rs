@@ -46,6 +46,21 @@ pub(crate) fn remove(line: &mut Line, waiter: &Arc<Waiter>) -> bool {
     place.map(|place| line.remove(place)).is_some()
 }
 
+/// Threads that were taken out of a queue and have to be woken.
+#[derive(Debug, Default)]
+#[must_use]
+pub(crate) struct Popped(Vec<Arc<Waiter>>);
+
+impl Popped {
+    pub(crate) fn wake(&self) {
+        self.0.iter().for_each(|waiter| waiter.parker.unpark());
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
 /// A queue whose waiters are woken by an event, not by a state word: conditions, events, barriers, ends of threads.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
@@ -99,17 +114,27 @@ impl Queue {
 
     #[cold]
     fn wake_some(&self, most: usize) -> usize {
-        let woken: Vec<_> = {
-            let mut line = self.line.lock();
-            let count = most.min(line.len());
-            let woken = line.drain(..count).inspect(|waiter| waiter.mark()).collect();
-            self.len.store(line.len(), Ordering::Release);
-            woken
-        };
-        for waiter in &woken {
-            waiter.parker.unpark();
-        }
-        woken.len()
+        let popped = self.pop(most);
+        popped.wake();
+        popped.len()
+    }
+
+    /// Takes up to `most` threads out, which are notified by that; they wake when the result is told to, which is for
+    /// callers that decide under a mutex of their own and must not wake anybody there.
+    pub(crate) fn pop(&self, most: usize) -> Popped {
+        let mut line = self.line.lock();
+        let count = most.min(line.len());
+        let popped = line.drain(..count).inspect(|waiter| waiter.mark()).collect();
+        self.len.store(line.len(), Ordering::Release);
+        Popped(popped)
+    }
+
+    /// The same with the thread that came last.
+    pub(crate) fn pop_newest(&self) -> Popped {
+        let mut line = self.line.lock();
+        let popped = line.pop_back().inspect(|waiter| waiter.mark()).into_iter().collect();
+        self.len.store(line.len(), Ordering::Release);
+        Popped(popped)
     }
 
     /// How many threads are in the queue.

@@ -1,0 +1,235 @@
+//! Waiting for several futures: `wait` and `as_completed`.
+//!
+//! A collector is known to the futures that it waits for; each takes itself out, and into `settled`, when it settles. It
+//! does not keep futures that were handed out.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use pyo3::prelude::*;
+use pyo3::types::PySet;
+use pyo3::{PyTraverseError, PyVisit};
+use raddle::graph::{Call, Description, Hold, Resource};
+use raddle::sync::RawEvent;
+
+use super::future::Future;
+use crate::detach;
+use crate::limit::Limit;
+
+/// When a collector has what it waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rule {
+    /// One has settled.
+    Any,
+    /// One has failed, or all have settled.
+    Failure,
+    /// All have settled.
+    All,
+}
+
+/// See the module.
+#[pyclass(frozen, module = "raddle._raddle")]
+pub(crate) struct Collector {
+    rule: Rule,
+    event: RawEvent,
+    inbox: Mutex<Inbox>,
+}
+
+#[derive(Default)]
+struct Inbox {
+    /// By their addresses.
+    pending: HashMap<usize, Py<Future>>,
+    settled: VecDeque<Py<Future>>,
+}
+
+impl Collector {
+    fn inbox(&self) -> MutexGuard<'_, Inbox> {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A collector for `futures`; `None` if one of them is not ours.
+    fn over(py: Python<'_>, futures: &Bound<'_, PySet>, rule: Rule) -> PyResult<Option<Py<Collector>>> {
+        if !futures.iter().all(|future| future.cast::<Future>().is_ok()) {
+            return Ok(None);
+        }
+        let this = Py::new(py, Collector { rule, event: RawEvent::default(), inbox: Mutex::default() })?;
+        let collector = this.get();
+        for future in futures.iter() {
+            let future = future.cast_into::<Future>()?;
+            let key = future.as_ptr() as usize;
+            if future.get().is_settled() {
+                collector.inbox().settled.push_back(future.unbind());
+                continue;
+            }
+            collector.inbox().pending.insert(key, future.clone().unbind());
+            if !future.get().watch(py, &this) {
+                collector.settled(py, &future, future.get().has_failed());
+            }
+        }
+        Ok(Some(this))
+    }
+
+    /// One of the futures has settled.
+    pub(super) fn settled(&self, _: Python<'_>, future: &Bound<'_, Future>, failed: bool) {
+        let mut inbox = self.inbox();
+        let Some(future) = inbox.pending.remove(&(future.as_ptr() as usize)) else { return };
+        inbox.settled.push_back(future);
+        let enough = match self.rule {
+            Rule::Any => true,
+            Rule::Failure => failed || inbox.pending.is_empty(),
+            Rule::All => inbox.pending.is_empty(),
+        };
+        drop(inbox);
+        if enough {
+            self.event.set();
+        }
+    }
+
+    fn block(this: &Py<Self>, py: Python<'_>, limit: Limit) -> PyResult<()> {
+        if limit != Limit::Now {
+            let resource = Arc::new(Several(this.clone_ref(py)));
+            detach::block(py, resource, (Call::Wait, limit), |blocked| this.get().event.wait(blocked))?;
+        }
+        Ok(())
+    }
+
+    /// Does not wait any more.
+    fn close(this: &Py<Self>) {
+        let pending = std::mem::take(&mut this.get().inbox().pending);
+        pending.values().for_each(|future| future.get().unwatch(this));
+    }
+}
+
+#[pymethods]
+impl Collector {
+    /// Whether no future has settled that was not handed out.
+    #[getter]
+    fn empty(&self) -> bool {
+        self.inbox().settled.is_empty()
+    }
+
+    /// Hands a settled future out.
+    fn pop(&self) -> Option<Py<Future>> {
+        let mut inbox = self.inbox();
+        let future = inbox.settled.pop_front();
+        if inbox.settled.is_empty() {
+            self.event.clear();
+        }
+        future
+    }
+
+    /// Waits until there is one, at most `timeout` seconds.
+    #[pyo3(signature = (timeout=None))]
+    fn wait(this: &Bound<'_, Self>, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+        Self::block(&this.clone().unbind(), this.py(), Limit::of_wait(timeout)?)
+    }
+
+    fn __enter__(this: Py<Self>) -> Py<Self> {
+        this
+    }
+
+    #[pyo3(signature = (*_exc_info))]
+    fn __exit__(this: Py<Self>, _exc_info: &Bound<'_, pyo3::types::PyTuple>) {
+        Self::close(&this);
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        let Ok(inbox) = self.inbox.try_lock() else { return Ok(()) };
+        inbox.pending.values().chain(&inbox.settled).try_for_each(|future| visit.call(future))
+    }
+
+    fn __clear__(&self) {
+        let inbox = std::mem::take(&mut *self.inbox());
+        drop(inbox);
+    }
+}
+
+/// Several futures as a thing to wait for.
+#[derive(Debug)]
+struct Several(Py<Collector>);
+
+impl Resource for Several {
+    fn holder(&self) -> Option<Hold> {
+        None
+    }
+
+    fn helpers(&self) -> Vec<u64> {
+        let inbox = self.0.get().inbox();
+        let mut each = inbox.pending.values().map(|future| {
+            let future = future.get();
+            future.raw.runner().map_or_else(|| future.helpers(), |hold| vec![hold.serial])
+        });
+        if self.0.get().rule == Rule::All {
+            // Each of them is needed, so it is enough to look at one.
+            return each.next().unwrap_or_default();
+        }
+        let mut all = Vec::new();
+        for helpers in each {
+            if helpers.is_empty() {
+                return Vec::new();
+            }
+            all.extend(helpers.into_iter().filter(|helper| !all.contains(helper)).collect::<Vec<_>>());
+        }
+        all
+    }
+
+    fn describe(&self) -> Description {
+        let count = self.0.get().inbox().pending.len();
+        Description { kind: "Future".into(), name: format!("one of {count}"), ..Description::default() }
+    }
+}
+
+/// A collector that hands futures out as they settle; None if one of `futures` is not raddle's.
+#[pyfunction]
+fn collect(py: Python<'_>, futures: &Bound<'_, PySet>) -> PyResult<Option<Py<Collector>>> {
+    Collector::over(py, futures, Rule::Any)
+}
+
+/// Waits for `futures`, at most `timeout` seconds: those that have settled and those that have not. None if one of them is
+/// not raddle's, or `return_when` none of the names.
+#[pyfunction]
+fn wait_for<'py>(
+    py: Python<'py>,
+    futures: &Bound<'py, PySet>,
+    timeout: Option<&Bound<'py, PyAny>>,
+    return_when: &Bound<'py, PyAny>,
+) -> PyResult<Option<(Bound<'py, PySet>, Bound<'py, PySet>)>> {
+    let rule = match return_when.extract::<&str>() {
+        Ok("FIRST_COMPLETED") => Rule::Any,
+        Ok("FIRST_EXCEPTION") => Rule::Failure,
+        Ok("ALL_COMPLETED") => Rule::All,
+        _ => return Ok(None),
+    };
+    let Some(collector) = Collector::over(py, futures, rule)? else { return Ok(None) };
+    if !collector.get().has_enough() {
+        let waited = Limit::of_wait(timeout).and_then(|limit| Collector::block(&collector, py, limit));
+        Collector::close(&collector);
+        waited?;
+    } else {
+        Collector::close(&collector);
+    }
+    let (done, not_done) = (PySet::empty(py)?, PySet::empty(py)?);
+    for future in futures.iter() {
+        let settled = future.cast::<Future>()?.get().is_settled();
+        if settled { &done } else { &not_done }.add(future)?;
+    }
+    Ok(Some((done, not_done)))
+}
+
+impl Collector {
+    fn has_enough(&self) -> bool {
+        let inbox = self.inbox();
+        inbox.pending.is_empty()
+            || match self.rule {
+                Rule::Any => !inbox.settled.is_empty(),
+                Rule::Failure => inbox.settled.iter().any(|future| future.get().has_failed()),
+                Rule::All => false,
+            }
+    }
+}
+
+pub(super) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<Collector>()?;
+    module.add_function(wrap_pyfunction!(collect, module)?)?;
+    module.add_function(wrap_pyfunction!(wait_for, module)?)
+}
