@@ -47,10 +47,10 @@ def test_what_stands_on_queues_goes_on():
         import logging, logging.handlers, queue
         from concurrent.futures import ThreadPoolExecutor
         from multiprocessing.pool import ThreadPool
-        import raddle.queue
+        import raddle.futures
 
         with ThreadPoolExecutor(4) as pool:
-            assert type(pool._work_queue) is raddle.queue.SimpleQueue
+            assert type(pool) is raddle.futures.ThreadPoolExecutor
             print(sum(pool.map(abs, range(-100, 0))))
         with ThreadPool(3) as pool:
             print(sum(pool.map(abs, range(-100, 0))))
