@@ -4,6 +4,7 @@ use std::ffi::CStr;
 use std::io;
 use std::os::raw::c_void;
 use std::ptr;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What a thread runs.
 type Body = Box<dyn FnOnce() + Send>;
@@ -81,7 +82,8 @@ pub(crate) struct Inherited {
     scheduling: [i32; 3],
     restrictions: [i32; 2],
     capabilities: [u32; 6],
-    /// Looked at only where they can be changed: by a thread with CAP_SYS_ADMIN, of which there are few.
+    /// Looked at only where they can be changed, for that takes ten times as long as all the rest: by a thread with
+    /// CAP_SYS_ADMIN, in a process that has the means.
     namespaces: [u64; 7],
 }
 
@@ -113,14 +115,14 @@ impl Inherited {
                 [libc::prctl(libc::PR_GET_SECCOMP), libc::prctl(libc::PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)];
             libc::syscall(libc::SYS_capget, header.as_mut_ptr(), inherited.capabilities.as_mut_ptr());
         }
-        if inherited.capabilities[0] & CAP_SYS_ADMIN != 0 {
+        if inherited.capabilities[0] & CAP_SYS_ADMIN != 0 && can_change_namespaces() {
             inherited.namespaces = namespaces();
         }
         inherited
     }
 }
 
-/// The inodes of the calling thread's namespaces.
+/// The calling thread's namespaces, as a number each.
 fn namespaces() -> [u64; 7] {
     const LINKS: [&CStr; 7] = [
         c"/proc/thread-self/ns/cgroup",
@@ -132,33 +134,44 @@ fn namespaces() -> [u64; 7] {
         c"/proc/thread-self/ns/uts",
     ];
     LINKS.map(|link| {
-        // SAFETY: a stat of zeros is a valid one, and the call only writes to it.
-        let (status, stat) = unsafe {
-            let mut stat: libc::stat = std::mem::zeroed();
-            (libc::stat(link.as_ptr(), &mut stat), stat)
-        };
-        if status == 0 { stat.st_ino } else { 0 }
+        let mut text = [0u8; 48];
+        // SAFETY: writes at most as many bytes as there is room for. (Following the link instead takes twice as long.)
+        let length = unsafe { libc::readlink(link.as_ptr(), text.as_mut_ptr().cast(), text.len()) };
+        let text = text.get(..length.max(0) as usize).unwrap_or_default();
+        text.iter().filter(|byte| byte.is_ascii_digit()).fold(0, |number, digit| number * 10 + u64::from(digit - b'0'))
     })
 }
 
 /// Whether a library is loaded that is known to keep state of its own for each thread, so that a thread that is used
 /// again would find what another one left.
 pub(crate) fn has_thread_bound_libraries() -> bool {
-    use std::sync::atomic::{AtomicU64, Ordering};
-    /// How many libraries had been loaded when we last looked, and whether one of those was among them (lowest bit).
+    loaded_libraries() & THREAD_BOUND != 0
+}
+
+/// Whether a library is loaded that can change a thread's namespaces, or call whatever it likes.
+fn can_change_namespaces() -> bool {
+    loaded_libraries() & CHANGES_NAMESPACES != 0
+}
+
+const THREAD_BOUND: u64 = 1;
+const CHANGES_NAMESPACES: u64 = 2;
+
+/// What is said of the libraries loaded now; looked at again only when there are more.
+fn loaded_libraries() -> u64 {
+    /// How many had been loaded when we last looked, and what was found: in the lowest two bits.
     static LOOKED: AtomicU64 = AtomicU64::new(0);
 
     let mut loaded = 0u64;
     // SAFETY: the callback gets the pointer given here, and both live as long as the call.
     unsafe { libc::dl_iterate_phdr(Some(count_loads), (&raw mut loaded).cast()) };
     let looked = LOOKED.load(Ordering::Relaxed);
-    if looked >> 1 == loaded {
-        return looked & 1 == 1;
+    if looked >> 2 == loaded {
+        return looked & 3;
     }
-    let mut found = false;
+    let mut found = 0u64;
     // SAFETY: as above.
-    unsafe { libc::dl_iterate_phdr(Some(find_thread_bound), (&raw mut found).cast()) };
-    LOOKED.store(loaded << 1 | u64::from(found), Ordering::Relaxed);
+    unsafe { libc::dl_iterate_phdr(Some(look_at_library), (&raw mut found).cast()) };
+    LOOKED.store(loaded << 2 | found, Ordering::Relaxed);
     found
 }
 
@@ -168,19 +181,59 @@ extern "C" fn count_loads(info: *mut libc::dl_phdr_info, _: usize, loaded: *mut 
     1 // the first record has the count: no need of the others
 }
 
-extern "C" fn find_thread_bound(info: *mut libc::dl_phdr_info, _: usize, found: *mut c_void) -> i32 {
-    const LIBRARIES: [&str; 9] =
+extern "C" fn look_at_library(info: *mut libc::dl_phdr_info, _: usize, found: *mut c_void) -> i32 {
+    const BOUND: [&str; 9] =
         ["libcuda.", "libcudart", "libGL.", "libEGL.", "libgomp", "libomp.", "libiomp5", "libjvm.", "_jpype"];
-    // SAFETY: the name is null or a string of the loader's, valid during the call; `found` is the `bool` of the caller.
+    const CALLS_ANYTHING: [&str; 2] = ["_ctypes.", "_cffi_backend."];
+    const DEFINES_THEM: [&str; 3] = ["libc.", "ld-linux", "linux-vdso"];
+    // SAFETY: the loader passes a record that is valid during the call, with a name that is null or a string; `found` is
+    // the `u64` of the caller.
+    let (path, found) = unsafe {
+        let name = (*info).dlpi_name;
+        let path = if name.is_null() { c"" } else { CStr::from_ptr(name) };
+        (path.to_string_lossy(), &mut *found.cast::<u64>())
+    };
+    let file = path.rsplit('/').next().unwrap_or_default();
+    let is_one_of = |names: &[&str]| names.iter().any(|name| file.starts_with(name));
+    if is_one_of(&BOUND) {
+        *found |= THREAD_BOUND;
+    }
+    // SAFETY: the record is valid, see above, and that of a library that the loader has relocated.
+    if is_one_of(&CALLS_ANYTHING) || !is_one_of(&DEFINES_THEM) && unsafe { imports(&*info, &[b"unshare", b"setns"]) } {
+        *found |= CHANGES_NAMESPACES;
+    }
+    0
+}
+
+/// Whether a library's table of names has one of `names`: it calls a function of that name, or has one.
+///
+/// # Safety
+/// `info` must be the loader's record of a loaded library other than the kernel's (whose addresses are not absolute).
+unsafe fn imports(info: &libc::dl_phdr_info, names: &[&[u8]]) -> bool {
+    const DT_NULL: u64 = 0;
+    const DT_STRTAB: u64 = 5;
+    const DT_STRSZ: u64 = 10;
+    // SAFETY: the headers are those of a loaded library; its dynamic section ends with DT_NULL, and gives the address and
+    // the size of a table that is loaded with it.
     unsafe {
-        if (*info).dlpi_name.is_null() {
-            return 0;
+        let headers = std::slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum));
+        let Some(dynamic) = headers.iter().find(|header| header.p_type == libc::PT_DYNAMIC) else { return false };
+        let mut entry = (info.dlpi_addr + dynamic.p_vaddr) as *const [u64; 2];
+        let (mut table, mut size) = (0, 0);
+        while (*entry)[0] != DT_NULL {
+            match *entry {
+                [DT_STRTAB, address] => table = address,
+                [DT_STRSZ, bytes] => size = bytes,
+                _ => {}
+            }
+            entry = entry.add(1);
         }
-        let path = CStr::from_ptr((*info).dlpi_name).to_string_lossy();
-        let file = path.rsplit('/').next().unwrap_or_default();
-        let is_one = LIBRARIES.iter().any(|library| file.starts_with(library));
-        *found.cast::<bool>() |= is_one;
-        i32::from(is_one)
+        // An address below the library's own is one that the loader did not relocate.
+        if table < info.dlpi_addr || table == 0 {
+            return false;
+        }
+        let table = std::slice::from_raw_parts(table as *const u8, size as usize);
+        table.split(|byte| *byte == 0).any(|name| names.contains(&name))
     }
 }
 
