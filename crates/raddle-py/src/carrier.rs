@@ -8,12 +8,14 @@
 //! goes through a pointer of a kind that may unwind ([`unwinding`]), and above them lies a [`Forever`], which does not let
 //! the unwinding pass: the thread sleeps for ever, as from 3.14 on.
 
+use std::collections::VecDeque;
 use std::ffi::c_void;
 use std::hint::black_box;
 use std::sync::{Arc, LazyLock};
 
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
+use raddle::seam::Mutex;
 use raddle::thread::{Over, Running, Thread, bind, unbind};
 
 use crate::{error, lifecycle, runtime};
@@ -58,6 +60,31 @@ pub(crate) fn reserve(py: Python<'_>) -> PyResult<Reserved> {
     runtime().carriers().reserve(stack).map(Reserved).map_err(|refused| error::cannot_start(py, &refused))
 }
 
+/// The way into the interpreter, which is so narrow that only one thread gets through at a time.
+///
+/// A hundred threads that are started at once would only wake each other up there, again and again. So one carrier is on its
+/// way; the others sleep on, and each wakes the next as soon as it is inside. The starter is spared the waking as well.
+static ENTRY: LazyLock<Mutex<Entry>> = LazyLock::new(Mutex::default);
+
+/// Empty in the child of a fork.
+#[derive(Default)]
+struct Entry {
+    /// Whether a carrier is on its way.
+    busy: bool,
+    waiting: VecDeque<(Reserved, Start)>,
+}
+
+/// The carrier that was on its way is inside: sends the next.
+fn send_next() {
+    let mut entry = ENTRY.lock();
+    let next = entry.waiting.pop_front();
+    entry.busy = next.is_some();
+    drop(entry);
+    if let Some((reserved, start)) = next {
+        reserved.send(start);
+    }
+}
+
 impl Reserved {
     /// One with a stack of that size, for a thread that was started before.
     pub(crate) fn with_stack(stack: usize) -> std::io::Result<Reserved> {
@@ -69,15 +96,28 @@ impl Reserved {
         self.0.ident()
     }
 
-    /// Runs a thread on it.
+    /// Runs a thread on it, as soon as its turn comes.
     pub(crate) fn run(self, start: Start) -> Running {
         start.thread.set_ident(self.ident());
-        self.0.run(Box::new(move |over| start.run(over)))
+        let running = self.0.thread();
+        let mut entry = ENTRY.lock();
+        if entry.busy {
+            entry.waiting.push_back((self, start));
+            return running;
+        }
+        entry.busy = true;
+        drop(entry);
+        self.send(start);
+        running
+    }
+
+    fn send(self, start: Start) {
+        self.0.run(Box::new(move |over| start.run(over)));
     }
 
     /// Does something else on it.
     pub(crate) fn work(self, work: impl FnOnce(Over) + Send + 'static) {
-        drop(self.0.run(Box::new(work)));
+        self.0.run(Box::new(work));
     }
 }
 
@@ -128,7 +168,9 @@ impl Start {
     fn run(self, mut over: Over) {
         self.thread.name_system_thread();
         let guard = Forever;
-        match Attached::enter(self.interpreter) {
+        let attached = Attached::enter(self.interpreter);
+        send_next();
+        match attached {
             Some(attached) => self.live(attached, &mut over),
             None => self.fail(&mut over),
         }

@@ -283,10 +283,14 @@ impl Reserved {
         self.carrier.ident.load(Ordering::Relaxed)
     }
 
-    /// Gives it the job.
-    pub fn run(mut self, job: Job) -> Running {
-        self.give(job);
+    /// Its thread.
+    pub fn thread(&self) -> Running {
         Running(Arc::clone(&self.carrier))
+    }
+
+    /// Gives it the job.
+    pub fn run(mut self, job: Job) {
+        self.give(job);
     }
 
     fn give(&mut self, job: Job) {
@@ -303,7 +307,7 @@ impl Drop for Reserved {
     }
 }
 
-/// The thread of the system that has got a job.
+/// The thread of the system that a job has got, or will get.
 #[derive(Debug)]
 pub struct Running(Arc<Carrier>);
 
