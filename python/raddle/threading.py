@@ -167,12 +167,15 @@ def _start_otherwise(thread: Thread) -> None:
         raise
 
 
-_STARTERS = {name: getattr(_real, name, None) for name in ("_start_new_thread", "_start_joinable_thread")}
+# Which of them there is depends on the version.
+_STARTERS = [
+    (name, getattr(_real, name)) for name in ("_start_new_thread", "_start_joinable_thread") if hasattr(_real, name)
+]
 
 
 def _is_replaced() -> bool:
     """Whether threads are started by something else than the interpreter: they may be no threads at all then."""
-    return any(getattr(_real, name, None) is not starter for name, starter in _STARTERS.items())
+    return any(getattr(_real, name, None) is not starter for name, starter in _STARTERS)
 
 
 def _noting(handle: "_raddle.ThreadHandle", invoke: "_Callable[[Thread], None]") -> "_Callable[[Thread], None]":

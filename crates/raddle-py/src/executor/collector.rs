@@ -1,4 +1,4 @@
-//! Waiting for several futures: `wait` and `as_completed`.
+//! Waiting for several futures: `wait`, `as_completed` and `map`.
 //!
 //! A collector is known to the futures that it waits for; each takes itself out, and into `settled`, when it settles. It
 //! does not keep futures that were handed out.
@@ -7,8 +7,8 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pyo3::prelude::*;
-use pyo3::types::PySet;
-use pyo3::{PyTraverseError, PyVisit};
+use pyo3::types::{PyList, PySet};
+use pyo3::{PyTraverseError, PyVisit, intern};
 use raddle::graph::{Call, Description, Hold, Resource};
 use raddle::sync::RawEvent;
 
@@ -228,7 +228,27 @@ impl Collector {
     }
 }
 
+/// Takes the last of `futures` out and gives its result, for which it waits `timeout` seconds at most; cancels it if that
+/// fails. Nobody but the list ever has a name for it, which an error would keep.
+#[pyfunction]
+#[pyo3(signature = (futures, timeout=None))]
+fn take_result(futures: &Bound<'_, PyList>, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<Py<PyAny>> {
+    let py = futures.py();
+    let last = futures.len().saturating_sub(1);
+    let future = futures.get_item(last)?;
+    futures.del_item(last)?;
+    let result = match future.cast::<Future>() {
+        Ok(ours) => Future::result(ours, timeout),
+        Err(_) => future.call_method1(intern!(py, "result"), (timeout,)).map(Bound::unbind),
+    };
+    if result.is_err() {
+        future.call_method0(intern!(py, "cancel"))?;
+    }
+    result
+}
+
 pub(super) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(take_result, module)?)?;
     module.add_class::<Collector>()?;
     module.add_function(wrap_pyfunction!(collect, module)?)?;
     module.add_function(wrap_pyfunction!(wait_for, module)?)

@@ -8,23 +8,30 @@
 //! `cell` is locked for a few instructions, in which no code of the interpreter runs and no reference is given back.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use pyo3::exceptions::{PyBaseException, PyException, PyTimeoutError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyBaseException, PyTimeoutError, PyTypeError, PyValueError};
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{IntoPyDict, PyList, PyString, PyTuple, PyType};
+use pyo3::types::{PyList, PyString, PyTuple, PyType};
 use pyo3::{PyTraverseError, PyVisit, intern};
 use raddle::executor::{Phase, RawFuture, Refused};
 use raddle::graph::{Call, Description, Hold, Resource};
+use raddle::seam::Time;
 
 use super::collector::Collector;
 use super::me;
+use super::theirs::{base, call_back, cancelled_error, raise};
 use super::work_queue::WorkQueue;
 use crate::fastcall::{Method, guarded, install, object, receiver, truth};
 use crate::limit::{Limit, one_argument};
 use crate::sync::Condition;
 use crate::{detach, naming};
+
+/// About what it takes to sleep and be woken on a processor that idles. With 20 us one run in five was slower than the
+/// standard library.
+const MOMENT: Duration = Duration::from_micros(50);
 
 /// What comes of a job.
 #[pyclass(frozen, subclass, module = "raddle._raddle", name = "Fut")]
@@ -58,38 +65,6 @@ impl Cell {
 
     fn collectors(&mut self) -> Vec<Py<Collector>> {
         self.extras.as_mut().map(|extras| std::mem::take(&mut extras.collectors)).unwrap_or_default()
-    }
-}
-
-/// CPython's class, whose methods do what the short forms do not.
-fn base(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
-    static BASE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    BASE.import(py, "concurrent.futures._base", "Future")
-}
-
-fn cancelled_error(py: Python<'_>) -> PyErr {
-    static ERROR: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    match ERROR.import(py, "concurrent.futures._base", "CancelledError").and_then(|class| class.call0()) {
-        Ok(error) => PyErr::from_value(error),
-        Err(error) => error,
-    }
-}
-
-/// The error that a failed future raises: itself, with what is being handled as its context. A program may have set
-/// anything; of that the interpreter makes what it makes of it in a `raise`.
-fn raise(py: Python<'_>, error: &Bound<'_, PyAny>) -> PyErr {
-    let made = match error.cast::<PyType>() {
-        Ok(class) if class.is_subclass_of::<PyBaseException>().unwrap_or(false) => class.call0(),
-        _ => Ok(error.clone()),
-    };
-    match made {
-        Ok(error) if error.is_instance_of::<PyBaseException>() => {
-            // SAFETY: attached; the second is an exception and the first its class; the callee takes its own references.
-            unsafe { ffi::PyErr_SetObject(error.get_type().as_ptr(), error.as_ptr()) };
-            PyErr::fetch(py)
-        }
-        Ok(_) => PyTypeError::new_err("exceptions must derive from BaseException"),
-        Err(error) => error,
     }
 }
 
@@ -197,16 +172,28 @@ impl Future {
         if limit == Limit::Now {
             return Ok(false);
         }
-        // A short job is done by the time that this thread has the interpreter back: then nobody had to sleep or be woken.
-        this.py().detach(std::thread::yield_now);
-        if this.get().raw.phase().is_over() {
+        let future = this.get();
+        if this.py().detach(|| future.is_over_soon()) {
             return Ok(true);
         }
         let resource = Arc::new(Promise(this.clone().unbind()));
         detach::block(this.py(), resource, (Call::Result, limit), |blocked| this.get().raw.wait(blocked))
     }
 
-    fn result(this: &Bound<'_, Self>, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<Py<PyAny>> {
+    /// Gives way for a moment, outside the interpreter; whether it is over then. A short job is: then nobody has to sleep
+    /// and be woken, which takes longer than such a job.
+    fn is_over_soon(&self) -> bool {
+        let began = Time::now();
+        loop {
+            std::thread::yield_now();
+            let over = self.raw.phase().is_over();
+            if over || began.elapsed() > MOMENT {
+                return over;
+            }
+        }
+    }
+
+    pub(super) fn result(this: &Bound<'_, Self>, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<Py<PyAny>> {
         let (py, future) = (this.py(), this.get());
         if let Some(outcome) = future.outcome(py) {
             return outcome;
@@ -494,20 +481,6 @@ impl Future {
     }
 }
 
-/// Calls a callback of a future that is over; its error is logged, as CPython logs it.
-fn call_back(this: &Bound<'_, Future>, callback: &Bound<'_, PyAny>) -> PyResult<()> {
-    let py = this.py();
-    match callback.call1((this,)) {
-        Ok(_) => Ok(()),
-        Err(error) if error.is_instance_of::<PyException>(py) => {
-            let logger = py.import("concurrent.futures._base")?.getattr("LOGGER")?;
-            let traceback = [("exc_info", error.into_value(py))].into_py_dict(py)?;
-            logger.call_method("error", ("exception calling callback for %r", this), Some(&traceback)).map(drop)
-        }
-        Err(error) => Err(error),
-    }
-}
-
 /// A future as a thing to wait for.
 #[derive(Debug)]
 struct Promise(Py<Future>);
@@ -567,27 +540,7 @@ unsafe extern "C" fn done(this: *mut PyObject, _: *mut PyObject) -> *mut PyObjec
 const RESULT: &std::ffi::CStr =
     c"result($self, timeout=None)\n--\n\nWait until it is over, at most `timeout` seconds; its value. Raises what it failed with.";
 
-/// Takes the last of `futures` out and gives its result, for which it waits `timeout` seconds at most; cancels it if that
-/// fails. Nobody but the list ever has a name for it, which an error would keep.
-#[pyfunction]
-#[pyo3(signature = (futures, timeout=None))]
-fn take_result(futures: &Bound<'_, PyList>, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<Py<PyAny>> {
-    let py = futures.py();
-    let last = futures.len().saturating_sub(1);
-    let future = futures.get_item(last)?;
-    futures.del_item(last)?;
-    let result = match future.cast::<Future>() {
-        Ok(ours) => Future::result(ours, timeout),
-        Err(_) => future.call_method1(intern!(py, "result"), (timeout,)).map(Bound::unbind),
-    };
-    if result.is_err() {
-        future.call_method0(intern!(py, "cancel"))?;
-    }
-    result
-}
-
 pub(super) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_function(wrap_pyfunction!(take_result, module)?)?;
     let methods = [
         Method::keywords(c"result", result, RESULT),
         Method::no_args(c"done", done, c"done($self)\n--\n\nWhether it is over: finished or cancelled."),

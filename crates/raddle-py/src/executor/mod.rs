@@ -2,6 +2,7 @@
 
 mod collector;
 mod future;
+mod theirs;
 mod work_queue;
 
 use pyo3::prelude::*;
