@@ -66,3 +66,11 @@ bug executor/raw_pool.rs '            let popped = shop.rouse(&self.pool.bench);
             return' a_woken_worker_wakes_the_next
 bug executor/raw_pool.rs 'shop.closed |= shop.jobs.is_empty();' 'shop.closed = true;
         shop.jobs.clear();' a_job_is_refused_or_done
+bug thread/carrier.rs '                limit = None; // it was taken: its errand is on the way' '                return None;' a_job_is_done_whether_the_carrier
+bug thread/carrier.rs '            self.give(Box::new(drop));' '' a_carrier_that_was_reserved_for_nothing
+bug timer/mod.rs '            if next.is_none() && (hurry || lingered) {' '            if next.is_none() && (hurry || lingered) {
+                drop(inside);
+                inside = self.inside.lock();' an_entry_is_never_left_without_a_thread
+bug timer/heap.rs '            let Reverse((_, key)) = self.moments.pop()?;
+            if let Some(deed) = self.deeds.remove(&key) {' '            let Reverse((_, key)) = self.moments.pop()?;
+            if let Some(deed) = self.deeds.remove(&Key(key.0 + 1)) {' an_entry_is_done_or_cancelled

@@ -144,7 +144,7 @@ class Thread(_real.Thread):  # type: ignore[misc]
 _real_init = _real.Thread.__init__
 _real_start = _real.Thread.start
 _real_bootstrap = _real.Thread._bootstrap
-_real_set_tstate_lock = getattr(_real.Thread, "_set_tstate_lock", None)
+_real_set_tstate_lock: "_Any" = getattr(_real.Thread, "_set_tstate_lock", None)
 _real_join = _real.Thread.join
 _real_name = _real.Thread.name
 _real_native_id = _real.Thread.native_id

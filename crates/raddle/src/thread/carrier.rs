@@ -27,7 +27,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::seam::thread::{self as os, Inherited};
-use crate::seam::{Mutex, Parker, Time, fork_generation};
+use crate::seam::{Mutex, Parker, Time, Woken, fork_generation};
 
 /// How long a carrier without a job waits for one.
 const IDLE: Duration = Duration::from_millis(500);
@@ -229,13 +229,12 @@ impl Carriers {
                 Some(Errand::End) => return None,
                 None => {}
             }
-            if limit.is_some_and(|limit| limit <= Time::now()) {
+            if carrier.parker.park(limit) == Woken::TimedOut {
                 if self.withdraw(carrier) {
                     return None;
                 }
-                limit = None; // it was taken: its job is on the way
+                limit = None; // it was taken: its errand is on the way
             }
-            carrier.parker.park(limit);
         }
     }
 

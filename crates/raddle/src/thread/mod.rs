@@ -12,6 +12,8 @@
 mod carrier;
 pub(crate) mod current;
 mod join;
+#[cfg(all(test, loom))]
+mod models;
 mod registry;
 #[cfg(not(loom))]
 mod spawn;

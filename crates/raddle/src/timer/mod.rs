@@ -11,6 +11,8 @@
 //! empty, so an entry is never left without a thread.
 
 mod heap;
+#[cfg(all(test, loom))]
+mod models;
 
 use std::fmt;
 use std::io;
@@ -19,7 +21,7 @@ use std::time::Duration;
 
 use self::heap::{Heap, Key};
 use crate::seam::thread::Inherited;
-use crate::seam::{Mutex, Parker, Time};
+use crate::seam::{Mutex, Parker, Time, Woken};
 use crate::thread::Carriers;
 
 /// What is to be done: a few instructions that neither block nor panic.
@@ -100,16 +102,13 @@ impl Timers {
     /// If there is no thread yet and the system refuses one; nothing was armed then.
     pub fn at(&self, due: Time, deed: Deed) -> io::Result<Entry> {
         let mut inside = self.shared.inside.lock();
-        if inside.thread.is_none() {
-            drop(inside);
-            self.start()?;
-            inside = self.shared.inside.lock();
-        }
         let (key, first) = inside.heap.arm(due, deed);
         let driver = inside.thread.clone();
         drop(inside);
-        if let Some(driver) = driver.filter(|_| first) {
-            driver.parker.unpark();
+        match driver {
+            Some(driver) if first => driver.parker.unpark(),
+            Some(_) => {}
+            None => self.start().inspect_err(|_| drop(self.shared.inside.lock().heap.cancel(key)))?,
         }
         Ok(Entry { shared: Arc::clone(&self.shared), key })
     }
@@ -163,29 +162,24 @@ impl Timers {
 impl Shared {
     /// The thread's work.
     fn drive(&self, parker: &Parker) {
-        let mut leaves_at = None;
+        let mut lingered = false;
         loop {
             let mut inside = self.inside.lock();
             if let Some(deed) = inside.heap.pop_due(Time::now()) {
                 drop(inside);
                 deed();
-                leaves_at = None;
+                lingered = false;
                 continue;
             }
-            let until = match inside.heap.next() {
-                Some(due) => {
-                    leaves_at = None;
-                    due
-                }
-                None => *leaves_at.get_or_insert_with(|| Time::now().after(LINGERING)),
-            };
+            let next = inside.heap.next();
             let hurry = inside.thread.as_ref().is_none_or(|driver| driver.hurry);
-            if leaves_at.is_some_and(|leaves_at| hurry || leaves_at <= Time::now()) {
+            if next.is_none() && (hurry || lingered) {
                 inside.thread = None;
                 return;
             }
             drop(inside);
-            parker.park(Some(until));
+            let until = next.unwrap_or_else(|| Time::now().after(LINGERING));
+            lingered = parker.park(Some(until)) == Woken::TimedOut && next.is_none();
         }
     }
 }

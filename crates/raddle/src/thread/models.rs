@@ -1,0 +1,50 @@
+//! loom models of carriers: `RUSTFLAGS="--cfg loom" cargo test -p raddle --release models`.
+//!
+//! A model's clock stands still, and a park with a time limit ends at once: an idle carrier is always about to leave.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::Carriers;
+use crate::seam::Parker;
+
+fn model(body: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(3);
+    builder.check(body);
+}
+
+/// Has a job done and waits for it.
+fn have_done(carriers: &Arc<Carriers>, done: &Arc<AtomicUsize>) {
+    let parker = Arc::new(Parker::default());
+    let (bell, count) = (Arc::clone(&parker), Arc::clone(done));
+    let job = Box::new(move |mut over: super::Over| {
+        count.fetch_add(1, Ordering::SeqCst);
+        over.announce();
+        bell.unpark();
+    });
+    carriers.reserve(0).unwrap().run(job);
+    parker.park(None);
+}
+
+/// A carrier that goes idle, and perhaps away, against the next starter: each job is done, once.
+#[test]
+fn a_job_is_done_whether_the_carrier_was_about_to_leave_or_not() {
+    model(|| {
+        let (carriers, done) = (Arc::<Carriers>::default(), Arc::<AtomicUsize>::default());
+        have_done(&carriers, &done);
+        have_done(&carriers, &done);
+        assert_eq!(done.load(Ordering::SeqCst), 2);
+    });
+}
+
+/// A carrier that is taken and given nothing lies down again, or ends; it does not wait for ever.
+#[test]
+fn a_carrier_that_was_reserved_for_nothing_is_free_again() {
+    model(|| {
+        let (carriers, done) = (Arc::<Carriers>::default(), Arc::<AtomicUsize>::default());
+        drop(carriers.reserve(0).unwrap());
+        have_done(&carriers, &done);
+        assert_eq!(done.load(Ordering::SeqCst), 1);
+    });
+}
