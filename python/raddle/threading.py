@@ -90,6 +90,17 @@ class Thread(_real.Thread):  # type: ignore[misc]
             if self._tstate_lock is None or self._tstate_lock is not self._raddle_handle:
                 _real_set_tstate_lock(self)
 
+        def _wait_for_tstate_lock(self, block: bool = True, timeout: float = -1) -> None:
+            # CPython's takes a thread for dead if a signal handler raises in the middle of this.
+            handle = self._raddle_handle
+            if handle is None or self._tstate_lock is not handle:
+                _real_wait_for_tstate_lock(self, block, timeout)
+                return
+            if block and not handle.ended:
+                handle.join(None if timeout == -1 else timeout)
+            if not handle.locked():
+                self._stop()
+
     def _bootstrap(self) -> None:
         handle = self._raddle_handle
         if handle is not None:
@@ -145,6 +156,7 @@ _real_init = _real.Thread.__init__
 _real_start = _real.Thread.start
 _real_bootstrap = _real.Thread._bootstrap
 _real_set_tstate_lock: "_Any" = getattr(_real.Thread, "_set_tstate_lock", None)
+_real_wait_for_tstate_lock: "_Any" = getattr(_real.Thread, "_wait_for_tstate_lock", None)
 _real_join = _real.Thread.join
 _real_name = _real.Thread.name
 _real_native_id = _real.Thread.native_id

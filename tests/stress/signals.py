@@ -61,7 +61,7 @@ def helper(board, number, pauses):
         os.kill(main, number)
         if not answered(board, turn):
             board.write(MISSED, board.read(MISSED) + 1)
-            while not answered(board, turn):
+            while not answered(board, turn) and os.getppid() == main:
                 os.kill(main, number)
 
 
