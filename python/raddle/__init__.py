@@ -4,7 +4,7 @@
 """
 
 from ._install import Installed, install
-from ._raddle import DeadlockError, LockAbandonedError
+from ._raddle import DeadlockError, LockAbandonedError, ThreadStartError
 
-__all__ = ["DeadlockError", "Installed", "LockAbandonedError", "install"]
+__all__ = ["DeadlockError", "Installed", "LockAbandonedError", "ThreadStartError", "install"]
 __version__ = "0.1.0"

@@ -247,6 +247,9 @@ pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     if is_main_thread() {
         raddle::thread::current(runtime()).set_kind(ThreadKind::Main);
     }
+    if std::env::var_os("RADDLE_CARRIERS").is_some_and(|value| value == "0") {
+        runtime().carriers().use_once();
+    }
     module.add_function(wrap_pyfunction!(after_fork_in_child, module)?)?;
     module.add_function(wrap_pyfunction!(interrupted_at_exit, module)?)?;
     module.add_function(wrap_pyfunction!(exit_with, module)?)?;

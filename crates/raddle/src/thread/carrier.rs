@@ -23,7 +23,7 @@ use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::seam::thread::{self as os, Inherited};
@@ -64,6 +64,8 @@ pub struct Carriers {
     /// Threads of the system, and those among them whose job is not over.
     alive: AtomicUsize,
     busy: AtomicUsize,
+    /// Whether each carries one job only.
+    once: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -207,7 +209,8 @@ impl Carriers {
             if carrier.generation != fork_generation() {
                 return; // the child of a fork: nobody counts us there
             }
-            if os::has_thread_bound_libraries() || Inherited::of_caller() != birth {
+            if self.once.load(Ordering::Relaxed) || os::has_thread_bound_libraries() || Inherited::of_caller() != birth
+            {
                 break;
             }
             limit = Some(Time::now().after(IDLE));
@@ -245,6 +248,11 @@ impl Carriers {
         let entry = place.map(|place| idle.remove(place));
         drop(idle);
         entry.is_some()
+    }
+
+    /// From now on each carries one job and ends: for programs that tell all the same.
+    pub fn use_once(&self) {
+        self.once.store(true, Ordering::Relaxed);
     }
 
     /// How many threads of the system no job needs.
