@@ -44,7 +44,6 @@ MODULES = [(threading, raddle.threading), (queue, raddle.queue), (futures, raddl
 CONTENDED_TARGETS = json.loads((Path(__file__).parent / "contended_targets.json").read_text())
 STDLIB, RADDLE = "standard library", "raddle"
 NO_TIMEOUT = "no time-outs"
-UNFAIR = "unfair"
 NO_JOIN = "no join, task_done"
 
 
@@ -81,8 +80,8 @@ def aio(name, *arguments, lacks=""):
     return Side("aiologic", partial(getattr(aiologic, name), *arguments), lacks)
 
 
-def mp(name, *arguments, lacks=""):
-    return Side("multiprocessing", partial(getattr(multiprocessing, name), *arguments), lacks)
+def mp(name, *arguments):
+    return Side("multiprocessing", partial(getattr(multiprocessing, name), *arguments))
 
 
 def one_thread(name, group, target, count, job, *sides):
@@ -96,7 +95,7 @@ def several(name, group, target, count, job, *sides, clock=time.perf_counter):
 def contended(kind, holders, *arguments):
     name = f"{kind}({arguments[0]})" if arguments else kind
     target = CONTENDED_TARGETS[f"{name}, {holders} threads"]
-    sides = [*both(kind, *arguments), mp(kind, *arguments, lacks=UNFAIR), aio(kind, *arguments)]
+    sides = [*both(kind, *arguments), mp(kind, *arguments), aio(kind, *arguments)]
     return several(f"{name} shared by {holders} threads", "contended", target, 1, work.share(holders), *sides)
 
 
