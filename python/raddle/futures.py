@@ -218,8 +218,30 @@ class ThreadPoolExecutor(_RealExecutor):  # type: ignore[misc]
                 item.future.cancel()
         _RealExecutor.shutdown(self, False, cancel_futures=cancel_futures)
         if wait:
-            for thread in list(self._threads):
+            self._raddle_join()
+
+    def _raddle_join(self) -> None:
+        """Wait for all workers, also for one that a submit() at the same time has queued a job for but not yet started.
+
+        Threads are added under the lock. A job that nobody works for is there only while there are no threads at all:
+        a worker leaves no job behind, and what a forked child inherits is not its to do.
+        """
+        joined: set[Any] = set()
+        while True:
+            with _thread._global_shutdown_lock:
+                threads = set(self._threads) - joined
+            for thread in threads:
                 thread.join()
+            joined |= threads
+            if not threads and (self._threads or type(self._work_queue) is not _WorkQueue or self._work_queue.empty()):
+                return
+            if not threads:
+                try:
+                    self._adjust_thread_count()
+                except RuntimeError:  # which that submit() gets as well
+                    return
+                if not self._threads:
+                    return
 
     def _idle(self) -> "Any":
         work_queue = self._work_queue

@@ -621,6 +621,23 @@ def test_shutdown(futures):
     pool.shutdown(wait=False)
 
 
+def test_shutdown_waits_for_a_worker_that_is_about_to_start(futures):
+    """A submit() has queued its job, its worker not yet: shutdown() that waits returns behind the job's end."""
+    pool, ended, order = futures.ThreadPoolExecutor(2), [], []
+    submitter = threading.Thread(target=lambda: pool.submit(lambda: (time.sleep(0.05), ended.append(1))))
+    closer = threading.Thread(target=lambda: (pool.shutdown(True), order.append(len(ended))))
+    with real_thread._global_shutdown_lock:  # under which both start workers
+        submitter.start()
+        deadline = time.monotonic() + 10
+        while not pool._work_queue.qsize() and not pool._shutdown_lock.locked() and time.monotonic() < deadline:
+            time.sleep(0.001)
+        closer.start()
+        time.sleep(0.05)
+    closer.join(20)
+    submitter.join(20)
+    assert order == [1]
+
+
 def test_shutdown_without_waiting(futures):
     """The jobs are done all the same."""
     with Held(futures) as held:

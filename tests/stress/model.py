@@ -1,11 +1,12 @@
-"""An exact model of small lock programs: every interleaving is searched, so it is known what a program may do.
+"""An exact model of small programs: every interleaving is searched, so it is known what a program may do.
 
 A program is a list of threads, a thread a flat list of steps `(operation, object, extra)`. A state is
 
     (where each thread is, what each object holds, what each thread has written down)
 
 and a thread is `(next step, mode, detail)`. Modes: RUN, in an event's wait, in a condition's wait, waiting to take the
-condition's lock back, at a barrier. A state without successors is the end if every thread is through, else it is stuck.
+condition's lock back, at a barrier, and those of model_jobs.py, which also says how a program begins and what is
+left when it is over. A state without successors is the end if every thread is through, else it is stuck.
 A timed attempt on something that is not free may fail at any moment; which waiters a notify wakes is left open; a timed
 waiter may be woken and still say that its time was over (the standard library wastes such a wake-up, too).
 """
@@ -20,16 +21,15 @@ class TooBig(Exception):
     """The program has more states than the caller wants to search."""
 
 
-def explore(threads, objects, at_most=4000):
+def explore(search, objects, at_most=4000):
     """Searches all interleavings; gives the set of possible outputs and whether the program can get stuck."""
-    start = (tuple((0, RUN, None) for _ in threads), tuple(objects), tuple(() for _ in threads))
+    start = (search.first(), tuple(objects), tuple(() for _ in search.threads))
     seen, todo, outputs, stuck = {start}, [start], set(), False
-    search = Search(threads)
     while todo:
         state = todo.pop()
         following = search.successors(state)
         if not following:
-            finished = all(where[0] == len(steps) for where, steps in zip(state[0], threads, strict=True))
+            finished = search.finished(state)
             outputs.update([state[2]] if finished else [])
             stuck = stuck or not finished
         fresh = set(following) - seen
@@ -66,7 +66,9 @@ class Search:
             if at == len(steps):
                 continue
             operation, thing, extra = steps[at]
-            if mode == RUN:
+            if mode > AT_BARRIER:
+                found += self.waiting(state, me, at, mode, detail)
+            elif mode == RUN:
                 found += getattr(self, f"do_{operation}")(state, me, at, thing, extra)
             elif mode == IN_EVENT and operation == "wait_timed":
                 found.append(self.go(state, me, at + 1, token="False"))

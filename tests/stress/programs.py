@@ -1,4 +1,5 @@
-"""Random small programs over threads, locks, events, conditions, barriers and joins; the same seed, the same program.
+"""Random small programs over threads, locks, events, conditions, barriers, joins, and (in programs_jobs.py) queues,
+pools, futures and timers; the same seed, the same program.
 
 One tree of statements gives both the Python source that is run and the flat steps that the model searches. What a
 program prints is what each thread wrote down: how each timed or non-blocking attempt went, and each error.
@@ -9,6 +10,9 @@ to be released by anybody. A counter belongs to each lock that excludes; each th
 import random
 
 import model
+import model_jobs
+import programs_jobs
+from programs_jobs import TIMED
 
 KINDS = {
     "l": ("threading.Lock()", 1),
@@ -19,12 +23,18 @@ KINDS = {
     "e": ("threading.Event()", 0),
     "c": ("threading.Condition()", (*model.FREE, 0)),
     "b": ("threading.Barrier({n})", 0),
+    "k": ("", model_jobs.EMPTY_QUEUE),
+    "p": ("", model_jobs.NEW_POOL),
+    "a": ("", 0),
 }
+CHOOSE = {"k": "choose_queue", "p": "choose_pool", "a": "choose_timer"}
 TOLD = ("DeadlockError", "LockAbandonedError")
 PRELUDE = '''\
 import json
+import queue
 import threading
 import time
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, as_completed, wait
 
 TOLD = ("DeadlockError", "LockAbandonedError")
 
@@ -59,24 +69,24 @@ added = []
 flags = {}
 '''
 EPILOGUE = """
-traces = [[] for _ in bodies]
+traces = [[] for _ in functions]
 threads = [
-    threading.Thread(target=run, args=(number, body), name=body.__name__, daemon=True)
-    for number, body in enumerate(bodies)
+    threading.Thread(target=run, args=(number, functions[number]), name=f"t{number}", daemon=True)
+    for number in range(width)
 ]
 for thread in threads:
     thread.start()
 begin.set()
 for thread in threads:
     thread.join()
+settle()
 output = [[word for word in trace if word] for trace in traces]
 lost = len(added) - sum(count.values())
 """
 SHOW = "print(json.dumps(output), lost)\n"
-TIMED = 0.002
 
 
-class Program:
+class Program(programs_jobs.Statements):
     """A random program: `source`, and what the model says about it: `outputs`, `kind`."""
 
     def __init__(self, seed, index):
@@ -85,7 +95,9 @@ class Program:
             self.random = random.Random(f"{seed}:{index}:{attempt}")
             self.build()
             try:
-                self.outputs, stuck = model.explore(self.steps, [self.start[name] for name in self.objects])
+                self.outputs, stuck = model.explore(
+                    model_jobs.Search(self.steps, self.width), [self.start[name] for name in self.objects]
+                )
             except model.TooBig:
                 continue
             self.kind = model.classify(self.outputs, stuck)
@@ -97,19 +109,30 @@ class Program:
         pick = self.random
         self.width = pick.choice((2, 2, 3, 3, 4))
         self.choose_objects(pick)
-        blocks = [self.block(me, 0, pick.randint(1, 3)) for me in range(self.width)]
-        self.steps = [Flat(self).block(block) for block in blocks]
-        self.source = self.render(blocks)
+        self.blocks = [[] for _ in range(self.width)]  # of the threads, then of the jobs and timers
+        self.make_timers()
+        for me in range(self.width):
+            self.blocks[me] = self.block(me, 0, pick.randint(1, 3))
+        flat = Flat(self)
+        self.steps = [
+            flat.block(block) + (flat.end(me) if me in self.jobs else []) for me, block in enumerate(self.blocks)
+        ]
+        self.source = self.render(self.blocks)
 
     def choose_objects(self, pick):
         """A few objects of a few kinds, so that the threads meet."""
         self.start, self.creation, self.size = {}, {}, {}  # a kind drawn twice counts once
-        for kind in pick.sample("lllrrffssqqeeccb", pick.randint(1, 3)):
+        self.order, self.starter, self.timer, self.jobs = {}, {}, {}, {}
+        self.item, self.cancels = 0, pick.random() < 0.4
+        for kind in pick.sample("lllrrffssqqeeccbkkkkkppppppppppaaa", pick.randint(1, 3)):
             for number in range(pick.choice((1, 2, 2)) if kind in "lfr" else 1):
                 name, size = f"{kind}{number}", 2 if kind == "b" else pick.randint(0, 3)
                 text, first = KINDS[kind]
                 self.creation[name], self.size[name] = text.format(n=size), size
                 self.start[name] = size if first is None else first
+                if kind in CHOOSE:
+                    self.size.pop(name)
+                    getattr(self, CHOOSE[kind])(name, pick)
         self.objects = list(self.start)
 
     # ---- statements
@@ -178,12 +201,13 @@ class Program:
         lines = [f"{name} = {text}" for name, text in self.creation.items()]
         lines += [f'count["{name}"] = 0\nflags["{name}"] = False' for name in self.objects]
         for me, block in enumerate(blocks):
-            lines += ["", "", f"def t{me}(trace, added):", *Text(self).block(block, 1)]
-        lines += ["", "", f"bodies = [{', '.join(f't{me}' for me in range(self.width))}]"]
-        return PRELUDE + "\n" + "\n".join(lines) + "\n" + EPILOGUE
+            lines += ["", "", f"def t{me}(trace, added):", *Text(self).block(block or [("pause",)], 1)]
+        lines += ["", "", f"functions = [{', '.join(f't{me}' for me in range(len(blocks)))}]"]
+        lines += [f"width = {self.width}", f"pools = [{', '.join(name for name in self.objects if name[0] == 'p')}]"]
+        return PRELUDE + programs_jobs.PRELUDE + "\n" + "\n".join(lines) + "\n" + EPILOGUE
 
 
-class Text:
+class Text(programs_jobs.Text):
     """Statements as lines of Python."""
 
     def __init__(self, program):
@@ -253,7 +277,7 @@ class Text:
         return [f"threads[{other}].join()"]
 
 
-class Flat:
+class Flat(programs_jobs.Flat):
     """Statements as steps of the model."""
 
     def __init__(self, program):
@@ -274,6 +298,12 @@ class Flat:
             return [("join", name, None)]
         if way == "release":
             return [self.release(name)]
+        if hasattr(self, f"flat_{way}"):
+            return getattr(self, f"flat_{way}")(name, *rest)
+        if name[0] == "p":
+            return self.asking(way, name, *rest)
+        if name[0] == "a":
+            return self.timed(way, name)
         thing = self.number[name]
         if way == "raise_flag":
             return [("raise_flag", thing, None), ("notify", thing, None)]

@@ -101,6 +101,21 @@ def test_exit_with_live_pools(runtime):
         assert (done.code, done.out, done.err) == (3, "bye\nall done\n", ""), str(done)
 
 
+@pytest.mark.limit(600)
+def test_exit_with_timers_pools_and_carriers(runtime):
+    """What is not a daemon is waited for, timers too, and what they start; a daemon timer does not hold the exit up."""
+    for done in many(runtime, "exit_timers_and_carriers"):
+        assert (done.code, done.out, done.err) == (0, "bye\nall True\n", ""), str(done)
+
+
+@pytest.mark.limit(600)
+def test_fork_with_timers_and_idle_carriers(runtime):
+    """Main forks with timers pending: they fire in the parent alone, and both processes go on with new ones."""
+    lines = "child's last timer\nchild 5\nparent's last timer\n"
+    for done in many(runtime, "fork_with_timers"):
+        assert (done.code, done.out, done.err) == (0, lines, ""), str(done)
+
+
 @RADDLE
 @pytest.mark.limit(600)
 def test_fork_with_live_pools():
