@@ -5,7 +5,7 @@
 //!
 //! Lock order: `turn`, then the registry, then a thread's record. None is held while code of the host runs.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
@@ -104,6 +104,8 @@ pub struct Runtime {
     /// Threads in the registry, and those of them that sleep without a time limit. Equal: the program may have stalled.
     threads: AtomicUsize,
     asleep: AtomicUsize,
+    /// The serials of those that sleep so, and how many such waits each is in (a signal handler's within another).
+    sleepers: Mutex<BTreeMap<u64, u32>>,
     /// Held while a cycle is looked at for the last time before it is broken, so that one thread breaks it. Holds the
     /// epochs of the waits that were told of.
     turn: Mutex<HashSet<u64>>,
@@ -123,6 +125,7 @@ impl Runtime {
             carriers,
             threads: AtomicUsize::new(0),
             asleep: AtomicUsize::new(0),
+            sleepers: Mutex::default(),
             turn: Mutex::default(),
         }
     }
@@ -205,9 +208,14 @@ impl Runtime {
 
     /// Makes those look again who wait for something that the ended thread holds; if nobody runs any more, one at least.
     fn nudge_those_concerned(&self, ended: u64) {
-        let stalled = self.asleep.load(Ordering::SeqCst) >= self.threads.load(Ordering::SeqCst);
+        let asleep = self.asleep.load(Ordering::SeqCst);
+        if asleep == 0 {
+            return;
+        }
+        let stalled = asleep >= self.threads.load(Ordering::SeqCst);
         let mut nudged = false;
-        for thread in self.threads() {
+        let sleepers: Vec<u64> = self.sleepers.lock().keys().copied().collect();
+        for thread in sleepers.into_iter().filter_map(|serial| self.thread(serial)) {
             let Some(record) = thread.record() else { continue };
             let concerned = record.resource.holder().is_some_and(|hold| hold.serial == ended);
             if concerned || (stalled && !nudged && record.is_asleep()) {
@@ -250,11 +258,19 @@ impl Runtime {
         self.epoch.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    pub(crate) fn fell_asleep(&self) {
+    /// Thread `serial` sleeps without a time limit. Said after its record was written and before it looks.
+    pub(crate) fn fell_asleep(&self, serial: u64) {
+        *self.sleepers.lock().entry(serial).or_default() += 1;
         self.asleep.fetch_add(1, Ordering::SeqCst);
     }
 
-    pub(crate) fn woke_up(&self) {
+    pub(crate) fn woke_up(&self, serial: u64) {
+        let mut sleepers = self.sleepers.lock();
+        match sleepers.get_mut(&serial) {
+            Some(waits) if *waits > 1 => *waits -= 1,
+            _ => drop(sleepers.remove(&serial)),
+        }
+        drop(sleepers);
         // Saturating: a fork may have reset the count while this thread slept.
         let _ = self.asleep.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |count| count.checked_sub(1));
     }
@@ -277,7 +293,7 @@ impl Runtime {
             timed: false,
         };
         *main.wait.lock() = Some(record);
-        self.fell_asleep();
+        self.fell_asleep(main.serial());
         // Those who sleep already have looked before main was done.
         if let Some(thread) = self.threads().iter().find(|thread| thread.serial() != main.serial()) {
             thread.parker().unpark();
@@ -288,7 +304,7 @@ impl Runtime {
     pub fn threads_are_done(&self, main: &Thread) {
         let record = main.wait.lock().take();
         if record.is_some() {
-            self.woke_up();
+            self.woke_up(main.serial());
         }
     }
 

@@ -160,7 +160,7 @@ impl<'a> Blocked<'a> {
         self.outer = self.me.wait.lock().replace(record);
         self.published = Some((fork_generation(), now));
         if !timed {
-            self.runtime.fell_asleep();
+            self.runtime.fell_asleep(self.me.serial());
         }
     }
 
@@ -176,7 +176,7 @@ impl<'a> Blocked<'a> {
             // Dropped outside the mutex: it may be the last owner of something of the host's.
             let record = std::mem::replace(&mut *self.me.wait.lock(), outer);
             if self.deadline.is_none() {
-                self.runtime.woke_up();
+                self.runtime.woke_up(self.me.serial());
             }
             drop(record);
         }
