@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::IntoPyDict;
+use pyo3::types::{IntoPyDict, PyDict};
 use raddle::graph::{Blocked, Call, Halt, Interrupt, Resource, Site, Sleeper};
 use raddle::seam::{Parker, Time, Woken, fork_generation};
 
@@ -117,8 +117,10 @@ fn sleep_as_main(py: Python<'_>, parker: &Parker, deadline: Option<Time>) -> PyR
 /// Where the interpreter writes a byte at every signal, -1 for nowhere; returns what it was before.
 fn set_wakeup_fd(py: Python<'_>, fd: RawFd) -> PyResult<RawFd> {
     static SET: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let quietly = [("warn_on_full_buffer", false)].into_py_dict(py)?;
-    SET.import(py, "_signal", "set_wakeup_fd")?.call((fd,), Some(&quietly))?.extract()
+    static QUIETLY: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
+    let quietly =
+        QUIETLY.get_or_try_init(py, || [("warn_on_full_buffer", false)].into_py_dict(py).map(Bound::unbind))?;
+    SET.import(py, "_signal", "set_wakeup_fd")?.call((fd,), Some(quietly.bind(py)))?.extract()
 }
 
 /// Hands on what signals wrote into our pipe in the moment in which it stood in for the program's own.

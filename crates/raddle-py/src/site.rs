@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use pyo3::ffi;
+use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyCode;
+use pyo3::types::{PyCode, PyString};
 use raddle::graph::Site;
 use raddle::graph::verdict::Place;
 
@@ -271,8 +272,9 @@ pub(crate) fn of_user_from<'py>(py: Python<'py>, mut frame: Option<Bound<'py, Py
         // SAFETY: the reference that PyFrame_GetCode gave.
         unsafe { ffi::Py_DECREF(code.cast()) };
         if let Some(site) = site {
-            let file = site.code.bind(py).getattr("co_filename").and_then(|file| file.extract::<String>());
-            if !file.is_ok_and(|file| is_machinery(&file)) {
+            let file = site.code.bind(py).getattr(intern!(py, "co_filename")).ok();
+            let file = file.as_ref().and_then(|file| file.cast::<PyString>().ok()?.to_str().ok());
+            if !file.is_some_and(is_machinery) {
                 return Some(Arc::new(site));
             }
             innermost.get_or_insert(site);
