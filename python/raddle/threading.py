@@ -79,6 +79,7 @@ class Thread(_real.Thread):  # type: ignore[misc]
                 del _real._limbo[self]
             handle.forget()
             raise
+        self._started.set()
 
     def _raddle_delay(self) -> "float | None":
         """After how many seconds it begins; until then it needs no thread of the system."""

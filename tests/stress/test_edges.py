@@ -6,6 +6,7 @@ Each program in edges/ is run unmodified by plain python and by `raddle run`; `R
 import os
 import re
 import signal
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -104,6 +105,8 @@ def test_exit_with_live_pools(runtime):
 @pytest.mark.limit(600)
 def test_exit_with_timers_pools_and_carriers(runtime):
     """What is not a daemon is waited for, timers too, and what they start; a daemon timer does not hold the exit up."""
+    if runtime == "std" and sys.version_info >= (3, 12):
+        pytest.skip("a timer that fires at the end can start no thread there: sometimes it comes too late")
     for done in many(runtime, "exit_timers_and_carriers"):
         assert (done.code, done.out, done.err) == (0, "bye\nall True\n", ""), str(done)
 

@@ -121,12 +121,14 @@ impl Reserved {
     }
 }
 
-/// Does not let an unwinding pass; to be forgotten when the danger is over.
+/// Does not let an unwinding pass that is no panic's; to be forgotten when the danger is over.
 pub(crate) struct Forever;
 
 impl Drop for Forever {
     fn drop(&mut self) {
-        sleep_for_ever()
+        if !std::thread::panicking() {
+            sleep_for_ever()
+        }
     }
 }
 

@@ -14,6 +14,8 @@ use pyo3::exceptions::PySystemError;
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
 use pyo3::pyclass::boolean_struct::True;
+
+use crate::carrier::Forever;
 use pyo3::types::PyType;
 
 /// A raw method: its name, the function, and a docstring that begins with the signature.
@@ -168,7 +170,12 @@ pub(crate) fn none() -> *mut PyObject {
 #[cold]
 pub(crate) fn guarded(body: impl FnOnce(Python<'_>) -> PyResult<*mut PyObject>) -> *mut PyObject {
     Python::attach(|py| {
-        let result = catch_unwind(AssertUnwindSafe(|| body(py)));
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            let guard = Forever;
+            let result = body(py);
+            std::mem::forget(guard);
+            result
+        }));
         let result = result.unwrap_or_else(|_| Err(PySystemError::new_err("raddle panicked; this is a bug in raddle")));
         result.unwrap_or_else(|error| {
             error.restore(py);

@@ -4,8 +4,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::PyString;
 use raddle::error::{Life, Misuse};
 use raddle::graph::Call;
 use raddle::graph::verdict::ThreadKind;
@@ -39,6 +41,15 @@ const END: &str = if cfg!(Py_3_14) {
 } else {
     "_tstate_lock"
 };
+
+/// Sets an attribute as `object.__setattr__` does: a class's own is not called.
+fn set(thread: &Bound<'_, PyAny>, name: &Bound<'_, PyString>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+    // SAFETY: attached, and all three are alive.
+    match unsafe { ffi::PyObject_GenericSetAttr(thread.as_ptr(), name.as_ptr(), value.as_ptr()) } {
+        0 => Ok(()),
+        _ => Err(PyErr::fetch(thread.py())),
+    }
+}
 
 fn me() -> u64 {
     raddle::thread::serial(runtime)
@@ -75,8 +86,12 @@ impl ThreadHandle {
         self.thread.state() == State::Ended || left_behind
     }
 
-    /// Starts it on a carrier, as the Python object `thread`, whose `_bootstrap` it runs. When this returns, the thread is
-    /// alive, has an ident and is listed, although no Python code of it has run.
+    /// Starts it on a carrier, as the Python object `thread`, whose `_bootstrap` it runs, and sets the object's numbers. The
+    /// caller has to set its `_started`: then the thread is alive, has an ident and is listed, although no Python code of it
+    /// need have run.
+    ///
+    /// No Python code may run in here. A daemon thread that is ended in the middle of it, because the interpreter
+    /// finalizes, would be unwound through frames that cannot be (see `carrier.rs`).
     ///
     /// With a `delay`, in seconds, the thread needs no thread of the system until it is over, if nobody could tell.
     #[pyo3(signature = (thread, delay=None))]
@@ -85,11 +100,11 @@ impl ThreadHandle {
         let delay = delay.filter(|_| runtime().timers().is_like_caller());
         let reserved = if delay.is_none() { Some(carrier::reserve(py)?) } else { None };
         if let Some(reserved) = &reserved {
-            thread.setattr(intern!(py, "_ident"), reserved.ident())?;
+            set(thread, intern!(py, "_ident"), reserved.ident().into_pyobject(py)?.as_any())?;
         }
-        thread.setattr(intern!(py, END), this)?;
+        set(thread, intern!(py, END), this.as_any())?;
         let start = Start::new(&handle.thread, thread.getattr(intern!(py, "_bootstrap"))?);
-        let started = match (reserved, delay) {
+        match (reserved, delay) {
             (Some(reserved), _) => {
                 let _ = handle.running.set(reserved.run(start));
                 Ok(())
@@ -98,10 +113,7 @@ impl ThreadHandle {
                 let delay = Duration::try_from_secs_f64(delay.unwrap_or_default()).unwrap_or_default();
                 Delayed::arm(py, start, delay).map(|delayed| drop(handle.delayed.set(delayed)))
             }
-        };
-        started?;
-        // The child needs the interpreter for its first step, so nobody sees it run before this is set.
-        thread.getattr(intern!(py, "_started"))?.call_method0(intern!(py, "set")).map(drop)
+        }
     }
 
     /// How many seconds of the delay are left; `None` if it was started without one.
@@ -128,7 +140,7 @@ impl ThreadHandle {
         };
         match carrier::reserve(py) {
             Ok(reserved) => {
-                thread.setattr(intern!(py, "_ident"), reserved.ident())?;
+                set(thread, intern!(py, "_ident"), reserved.ident().into_pyobject(py)?.as_any())?;
                 let _ = self.running.set(reserved.run(start));
             }
             // It is no worse off than before.
