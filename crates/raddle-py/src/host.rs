@@ -16,6 +16,7 @@ use raddle::seam::os_threads;
 use raddle::thread::Thread;
 use raddle_report::Style;
 
+use crate::carrier::Forever;
 use crate::error::{DeadlockError, LockAbandonedError};
 use crate::{imports, lifecycle, runtime, site};
 
@@ -132,23 +133,30 @@ fn configure(deadlocks: &str, grace: f64) -> PyResult<()> {
 
 /// Puts the whole program under observation: what is found is printed, so is who died, and so is who keeps the program
 /// alive after its main function; SIGQUIT prints who waits for what.
+///
+/// `hook` is the program's `threading.excepthook` from now on. It shows the error, then calls [`died`]: showing runs Python
+/// code, under which no frame of ours may lie (see `carrier.rs`).
 #[pyfunction]
-fn observe_program(py: Python<'_>) -> PyResult<()> {
+fn observe_program(hook: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = hook.py();
     OBSERVED.store(true, Ordering::Relaxed);
     let threading = py.import("threading")?;
-    let hook = wrap_pyfunction!(excepthook, py)?;
-    hook.setattr("__module__", "_thread")?;
-    threading.setattr("excepthook", &hook)?;
-    threading.setattr("__excepthook__", &hook)?;
+    threading.setattr("excepthook", hook)?;
+    threading.setattr("__excepthook__", hook)?;
     lifecycle::observe_exit(py)?;
     lifecycle::handle_if_default(py, libc::SIGQUIT)
 }
 
-/// Handles an error that left a thread's function: prints it as CPython does, then says who started the thread.
+/// Tells who started the calling thread, and who waits for it, after an error that left its function was shown.
 #[pyfunction]
-#[pyo3(name = "_excepthook")]
-fn excepthook(py: Python<'_>, args: &Bound<'_, PyAny>) -> PyResult<()> {
-    py.import("_thread")?.getattr("_excepthook")?.call1((args,))?;
+fn died(py: Python<'_>, args: &Bound<'_, PyAny>) -> PyResult<()> {
+    let guard = Forever;
+    let told = tell_death(py, args);
+    std::mem::forget(guard);
+    told
+}
+
+fn tell_death(py: Python<'_>, args: &Bound<'_, PyAny>) -> PyResult<()> {
     let value = args.getattr("exc_value")?;
     let told = [py.get_type::<PySystemExit>(), py.get_type::<DeadlockError>(), py.get_type::<LockAbandonedError>()];
     let class = args.getattr("exc_type")?;
@@ -192,6 +200,7 @@ fn codes() -> Vec<(&'static str, &'static str)> {
 pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(configure, module)?)?;
     module.add_function(wrap_pyfunction!(observe_program, module)?)?;
+    module.add_function(wrap_pyfunction!(died, module)?)?;
     module.add_function(wrap_pyfunction!(found, module)?)?;
     module.add_function(wrap_pyfunction!(explain, module)?)?;
     module.add_function(wrap_pyfunction!(codes, module)?)

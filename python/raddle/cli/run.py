@@ -11,6 +11,7 @@ C function with `Py_AtExit`, which the interpreter calls when it has finalized c
 `__del__` and every C exit handler; here nothing is lost.
 """
 
+import _thread
 import atexit
 import os
 
@@ -21,6 +22,7 @@ from raddle.cli import complain, program
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
 USAGE = """\
 usage: raddle run [--fail-on CODES] [--deadlocks MODE] PROGRAM [arguments of the program ...]
@@ -72,9 +74,19 @@ def main(arguments: "Sequence[str]") -> int:
         return complain(f"run: {problem}")
     _settle_at_exit(codes)
     raddle.install(deadlocks=options["--deadlocks"])
-    _raddle.observe_program()
+    _raddle.observe_program(excepthook)
     found.run()
     return 0
+
+
+def excepthook(args: "Any") -> None:
+    """Show an error that left a thread's function as CPython does; then say who started the thread."""
+    _thread._excepthook(args)
+    _raddle.died(args)
+
+
+excepthook.__module__ = "_thread"
+excepthook.__name__ = excepthook.__qualname__ = "_excepthook"
 
 
 def read_options(arguments: "Sequence[str]") -> "tuple[dict[str, str], list[str]]":
