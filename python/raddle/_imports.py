@@ -31,6 +31,7 @@ class Watch:
 
     def find_spec(self, name: str, path: "Any" = None, target: "Any" = None) -> "ModuleSpec | None":
         """The module's own specification, with this watch as its loader; None for all other modules."""
+        self._come_first()
         if name not in self.names:
             return None
         for finder in sys.meta_path:
@@ -39,6 +40,20 @@ class Watch:
                 spec.loader = _Loader(spec.loader, self)  # type: ignore[assignment]
                 return spec
         return None
+
+    def _come_first(self) -> None:
+        """Stand before finders that came later: one that finds a module in its own way hides it from those behind.
+
+        The import system goes through the list while this changes it. What is before us has been asked already, and what
+        is behind us keeps its place.
+        """
+        for finder in sys.meta_path:
+            if finder is self:
+                return
+            if not isinstance(finder, Watch):
+                sys.meta_path.remove(self)
+                sys.meta_path.insert(0, self)
+                return
 
 
 class _Loader:

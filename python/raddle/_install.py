@@ -50,16 +50,22 @@ class Installed:
         self._undo = undo
         self._threads = threads
         # Gevent and eventlet want this undone before they patch; futures are not loaded for programs without any.
-        self._watches = (_greenlets.watch(self.undo), Watch(("concurrent.futures",), self._put_futures))
+        self._watches = (
+            _greenlets.watch(self.undo),
+            Watch(("concurrent.futures", "raddle.futures"), self._put_futures),
+        )
 
     def watch(self) -> None:
         """Hear of modules that are imported later."""
         for watch in self._watches:
             watch.start()
 
-    def _put_futures(self, package: "ModuleType") -> None:
+    def _put_futures(self, _imported: "ModuleType") -> None:
         from . import futures
 
+        if not all(hasattr(futures, name) for name in FUTURES_NAMES):
+            return  # it is being imported itself, and this is called again when that is done
+        package = sys.modules["concurrent.futures"]
         thread, base = sys.modules["concurrent.futures.thread"], sys.modules["concurrent.futures._base"]
         swap: _Swap = {}
         for name in FUTURES_NAMES:
