@@ -1,6 +1,6 @@
 //! Things to be done at a moment: one heap, one thread.
 //!
-//! The thread is a carrier's ([`Carriers`]): it is there while there is something to wait for and for [`LINGERING`]
+//! The thread is a carrier's ([`Carriers`]): it is there while there is something to wait for and for 0.3 s
 //! afterwards. It does the deeds itself, one after the other, so a deed is a few instructions: handing a job to a carrier, waking
 //! somebody. Time limits of blocking calls are not here: a thread that waits parks until its own deadline.
 //!
