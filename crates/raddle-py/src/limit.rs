@@ -230,9 +230,16 @@ pub(crate) fn check_join(timeout: &Bound<'_, PyAny>) -> PyResult<()> {
         return Ok(());
     }
     if cfg!(Py_3_13) {
-        let ended = timeout.py().import("_thread")?.getattr("_ThreadHandle")?.call0()?;
-        ended.call_method0("_set_done")?;
-        ended.call_method1("join", (timeout,)).map(drop)
+        // A handle of the interpreter's own whose thread has ended; there is no other way to one.
+        static ENDED: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        let py = timeout.py();
+        let ended = ENDED.get_or_try_init(py, || {
+            let start = py.import("_thread")?.getattr("start_joinable_thread")?;
+            let handle = start.call1((py.get_type::<PyInt>(),))?;
+            handle.call_method0("join")?;
+            Ok::<_, PyErr>(handle.unbind())
+        })?;
+        ended.bind(py).call_method1("join", (timeout,)).map(drop)
     } else {
         interpreters_lock(timeout.py())?.call_method1("acquire", (true, timeout)).map(drop)
     }
