@@ -33,6 +33,10 @@ bug wait/gate.rs '(false, false) => mine | WAITERS,' '(false, false) => mine,' b
 bug wait/queue.rs '        left
 ' '        true
 ' a_notification_reaches_exactly_one_waiter
+bug wait/crowd.rs '        self.0.pass_on();' '' a_crowd_is_called_to_its_last_member
+bug wait/crowd.rs 'fetch_add(1, Ordering::AcqRel)' 'fetch_add(1, Ordering::Relaxed)' a_crowd_is_called_to_its_last_member
+bug wait/queue.rs '        waiter.pass_on();
+' '' a_member_that_never_slept_passes_on
 bug seam/os/model.rs '*self.token.lock().unwrap() = true;' 'let _ = self.token.lock().unwrap();' a_nudge_at_the_owners_end_is_seen
 bug queue/raw.rs 'Ok((_, wake)) => wake.1 = inside.getter(),' 'Ok(_) => {}' two_items_reach_two_getters
 bug queue/raw.rs '            wake.1 = inside.getter();

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crate::graph::verdict::{Cause, Reason, ThreadKind, Verdict};
 use crate::graph::{Call, Description, End, ForeignWait, Found, Hold, Knot, Record, Resource, Step, Walk, knot, walk};
-use crate::seam::{Guard, Mutex, Time};
+use crate::seam::{Guard, Mutex, Parker, Time};
 use crate::thread::{Carriers, Origin, Registry, State, Thread};
 use crate::timer::Timers;
 use crate::wait::Waiter;
@@ -91,6 +91,13 @@ pub(crate) enum Stall {
 /// How long the last threads must have slept after main returned before that is told.
 const KEEPS_ALIVE_GRACE: Duration = Duration::from_secs(2);
 
+/// A thread that sleeps for something until its holder gives it.
+#[derive(Debug)]
+struct HeldUp {
+    resource: Arc<dyn Resource>,
+    parker: Arc<Parker>,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Runtime {
@@ -104,8 +111,8 @@ pub struct Runtime {
     /// Threads in the registry, and those of them that sleep without a time limit. Equal: the program may have stalled.
     threads: AtomicUsize,
     asleep: AtomicUsize,
-    /// The serials of those that sleep so, and how many such waits each is in (a signal handler's within another).
-    sleepers: Mutex<BTreeMap<u64, u32>>,
+    /// The waits among these, by their epochs, that are for something that an ending thread may leave held.
+    held_up: Mutex<BTreeMap<u64, HeldUp>>,
     /// Held while a cycle is looked at for the last time before it is broken, so that one thread breaks it. Holds the
     /// epochs of the waits that were told of.
     turn: Mutex<HashSet<u64>>,
@@ -125,7 +132,7 @@ impl Runtime {
             carriers,
             threads: AtomicUsize::new(0),
             asleep: AtomicUsize::new(0),
-            sleepers: Mutex::default(),
+            held_up: Mutex::default(),
             turn: Mutex::default(),
         }
     }
@@ -212,17 +219,21 @@ impl Runtime {
         if asleep == 0 {
             return;
         }
-        let stalled = asleep >= self.threads.load(Ordering::SeqCst);
-        let mut nudged = false;
-        let sleepers: Vec<u64> = self.sleepers.lock().keys().copied().collect();
-        for thread in sleepers.into_iter().filter_map(|serial| self.thread(serial)) {
-            let Some(record) = thread.record() else { continue };
-            let concerned = record.resource.holder().is_some_and(|hold| hold.serial == ended);
-            if concerned || (stalled && !nudged && record.is_asleep()) {
-                nudged = true;
-                thread.parker().unpark();
-            }
+        let concerned: Vec<_> = {
+            let held_up = self.held_up.lock();
+            let by_ended = |wait: &&HeldUp| wait.resource.holder().is_some_and(|hold| hold.serial == ended);
+            held_up.values().filter(by_ended).map(|wait| Arc::clone(&wait.parker)).collect()
+        };
+        concerned.iter().for_each(|parker| parker.unpark());
+        if concerned.is_empty() && asleep >= self.threads.load(Ordering::SeqCst) {
+            self.nudge_a_sleeper();
         }
+    }
+
+    fn nudge_a_sleeper(&self) {
+        let is_asleep = |thread: &&Arc<Thread>| thread.wait.lock().as_ref().is_some_and(Record::is_asleep);
+        let sleeper = self.registry.lock().all().find(is_asleep).cloned();
+        sleeper.inspect(|thread| thread.parker().unpark());
     }
 
     /// The threads there are, oldest first.
@@ -258,19 +269,21 @@ impl Runtime {
         self.epoch.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Thread `serial` sleeps without a time limit. Said after its record was written and before it looks.
-    pub(crate) fn fell_asleep(&self, serial: u64) {
-        *self.sleepers.lock().entry(serial).or_default() += 1;
+    /// A thread sleeps without a time limit. Said after its record was written and before it looks.
+    pub(crate) fn fell_asleep(&self, thread: &Thread, epoch: u64, resource: &Arc<dyn Resource>) {
+        if resource.can_be_left() {
+            let wait = HeldUp { resource: Arc::clone(resource), parker: Arc::clone(thread.parker()) };
+            self.held_up.lock().insert(epoch, wait);
+        }
         self.asleep.fetch_add(1, Ordering::SeqCst);
     }
 
-    pub(crate) fn woke_up(&self, serial: u64) {
-        let mut sleepers = self.sleepers.lock();
-        match sleepers.get_mut(&serial) {
-            Some(waits) if *waits > 1 => *waits -= 1,
-            _ => drop(sleepers.remove(&serial)),
+    /// The wait that began so is over.
+    pub(crate) fn woke_up(&self, epoch: u64, resource: &Arc<dyn Resource>) {
+        if resource.can_be_left() {
+            // Its owner still has the resource, so nothing of the host's is dropped under the mutex.
+            self.held_up.lock().remove(&epoch);
         }
-        drop(sleepers);
         // Saturating: a fork may have reset the count while this thread slept.
         let _ = self.asleep.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |count| count.checked_sub(1));
     }
@@ -283,9 +296,10 @@ impl Runtime {
     /// The main function is done; the host waits for the threads in a way of its own, from here to
     /// [`threads_are_done`](Runtime::threads_are_done). Main counts as asleep meanwhile.
     pub fn main_is_done(&self, main: &Arc<Thread>) {
+        let (epoch, resource) = (self.next_epoch(), self.all_threads());
         let record = Record {
-            epoch: self.next_epoch(),
-            resource: Arc::new(AllThreads),
+            epoch,
+            resource: Arc::clone(&resource),
             waiter: Waiter::new(main.parker()),
             call: Call::Exit,
             site: None,
@@ -293,7 +307,7 @@ impl Runtime {
             timed: false,
         };
         *main.wait.lock() = Some(record);
-        self.fell_asleep(main.serial());
+        self.fell_asleep(main, epoch, &resource);
         // Those who sleep already have looked before main was done.
         if let Some(thread) = self.threads().iter().find(|thread| thread.serial() != main.serial()) {
             thread.parker().unpark();
@@ -303,9 +317,7 @@ impl Runtime {
     /// The wait that began with [`main_is_done`](Runtime::main_is_done) is over.
     pub fn threads_are_done(&self, main: &Thread) {
         let record = main.wait.lock().take();
-        if record.is_some() {
-            self.woke_up(main.serial());
-        }
+        record.inspect(|record| self.woke_up(record.epoch, &record.resource));
     }
 
     // ---- looking ----
@@ -473,6 +485,10 @@ struct AllThreads;
 impl Resource for AllThreads {
     fn holder(&self) -> Option<Hold> {
         None
+    }
+
+    fn can_be_left(&self) -> bool {
+        false
     }
 
     fn describe(&self) -> Description {

@@ -153,6 +153,10 @@ impl Resource for Several {
         None
     }
 
+    fn can_be_left(&self) -> bool {
+        false
+    }
+
     fn helpers(&self) -> Vec<u64> {
         let inbox = self.0.get().inbox();
         let mut each = inbox.pending.values().map(|future| {

@@ -385,6 +385,10 @@ impl Resource for Idle {
         None
     }
 
+    fn can_be_left(&self) -> bool {
+        false
+    }
+
     fn describe(&self) -> Description {
         Description { kind: "ThreadPoolExecutor".into(), name: "a job".into(), ..Description::default() }
     }

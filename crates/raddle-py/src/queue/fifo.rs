@@ -68,6 +68,10 @@ impl Resource for Waited {
         None
     }
 
+    fn can_be_left(&self) -> bool {
+        false
+    }
+
     fn describe(&self) -> Description {
         Python::attach(|py| {
             let kind = self.0.bind(py).get_type().name().map_or_else(|_| "Queue".into(), |name| name.to_string());

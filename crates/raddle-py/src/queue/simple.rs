@@ -36,6 +36,10 @@ impl Resource for Waited {
         None
     }
 
+    fn can_be_left(&self) -> bool {
+        false
+    }
+
     fn describe(&self) -> Description {
         let made = &self.0.get().made;
         Python::attach(|py| describe(py, "SimpleQueue", self.0.as_ptr() as usize, made, &SiteCell::default()))

@@ -45,6 +45,10 @@ impl Resource for Meeting {
         None
     }
 
+    fn can_be_left(&self) -> bool {
+        false
+    }
+
     fn describe(&self) -> Description {
         let made = &self.0.get().made;
         Python::attach(|py| describe(py, "Barrier", self.0.as_ptr() as usize, made, &SiteCell::default()))

@@ -144,6 +144,10 @@ impl Resource for Notification {
         None
     }
 
+    fn can_be_left(&self) -> bool {
+        false
+    }
+
     fn describe(&self) -> Description {
         let made = &self.0.get().made;
         Python::attach(|py| describe(py, "Condition", self.0.as_ptr() as usize, made, &SiteCell::default()))

@@ -35,6 +35,10 @@ impl Resource for Flag {
         None
     }
 
+    fn can_be_left(&self) -> bool {
+        false
+    }
+
     fn describe(&self) -> Description {
         let event = self.0.get();
         Python::attach(|py| describe(py, "Event", self.0.as_ptr() as usize, &event.made, &SiteCell::default()))

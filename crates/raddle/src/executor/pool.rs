@@ -177,6 +177,10 @@ impl Resource for Idle {
         None
     }
 
+    fn can_be_left(&self) -> bool {
+        false
+    }
+
     fn describe(&self) -> Description {
         Description { kind: "Pool".into(), name: "a job".into(), ..Description::default() }
     }

@@ -117,10 +117,18 @@ pub struct Blocked<'a> {
     site: Option<Arc<dyn Site>>,
     /// What the last look found, and when to look again.
     pending: Option<(Finding, Time)>,
-    /// In which process of a chain of forks this wait was written down, and when: a child forgets the records of its parent.
-    published: Option<(u32, Time)>,
+    published: Option<Published>,
     /// The wait around this one, if this is a handler's.
     outer: Option<Record>,
+}
+
+/// How a wait was written down.
+#[derive(Debug)]
+struct Published {
+    /// In which process of a chain of forks: a child forgets the records of its parent.
+    generation: u32,
+    since: Time,
+    epoch: u64,
 }
 
 #[derive(Debug)]
@@ -147,36 +155,35 @@ impl<'a> Blocked<'a> {
     }
 
     fn publish(&mut self, waiter: &Arc<Waiter>) {
-        let (timed, now) = (self.deadline.is_some(), Time::now());
+        let (timed, since, epoch) = (self.deadline.is_some(), Time::now(), self.runtime.next_epoch());
         let record = Record {
-            epoch: self.runtime.next_epoch(),
+            epoch,
             resource: Arc::clone(&self.resource),
             waiter: Arc::clone(waiter),
             call: self.call,
             site: self.site.clone(),
-            since: now,
+            since,
             timed,
         };
         self.outer = self.me.wait.lock().replace(record);
-        self.published = Some((fork_generation(), now));
+        self.published = Some(Published { generation: fork_generation(), since, epoch });
         if !timed {
-            self.runtime.fell_asleep(self.me.serial());
+            self.runtime.fell_asleep(self.me, epoch, &self.resource);
         }
     }
 
     fn is_published(&self) -> bool {
-        self.published.is_some_and(|(generation, _)| generation == fork_generation())
+        self.published.as_ref().is_some_and(|published| published.generation == fork_generation())
     }
 
     fn withdraw(&mut self) {
-        if self.is_published() {
-            self.published = None;
+        if let Some(published) = self.published.take_if(|published| published.generation == fork_generation()) {
             // It goes on as another wait: the thread has run since.
             let outer = self.outer.take().map(|outer| Record { epoch: self.runtime.next_epoch(), ..outer });
             // Dropped outside the mutex: it may be the last owner of something of the host's.
             let record = std::mem::replace(&mut *self.me.wait.lock(), outer);
             if self.deadline.is_none() {
-                self.runtime.woke_up(self.me.serial());
+                self.runtime.woke_up(published.epoch, &self.resource);
             }
             drop(record);
         }
@@ -226,7 +233,7 @@ impl<'a> Blocked<'a> {
 
     /// Nothing stands now, but this thread is importing: others may come to wait for it without a look at the graph.
     fn importing(&self) -> Option<(Finding, Duration)> {
-        let so_far = self.published.map_or(Duration::ZERO, |(_, since)| since.elapsed());
+        let so_far = self.published.as_ref().map_or(Duration::ZERO, |published| published.since.elapsed());
         self.runtime.holds_foreign(self.me).then_some((Finding::Importing, IMPORT_LOOK.max(so_far / 16)))
     }
 

@@ -8,8 +8,13 @@ use super::verdict::Place;
 /// Something that threads wait for.
 pub trait Resource: Send + Sync + Debug {
     /// Who holds it now, if it is a thing that is held by one thread. Called from any thread at any moment: reads words,
-    /// takes no lock and runs no code of the program.
+    /// takes no lock and runs no code of the program or its host.
     fn holder(&self) -> Option<Hold>;
+
+    /// Whether a holder may end and leave it held. If not, whoever waits for it need not hear of the ends of threads.
+    fn can_be_left(&self) -> bool {
+        true
+    }
 
     /// If no one thread holds it, but each of these may give it and nobody else can: who. Empty: not known, or anybody.
     /// Called like [`holder`](Resource::holder), though it may take a mutex that is never held while another is taken.

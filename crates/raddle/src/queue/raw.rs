@@ -8,7 +8,7 @@ use crate::graph::{Blocked, Halt};
 use crate::seam::atomic::{AtomicUsize, Ordering};
 use crate::seam::{Parker, fork_generation};
 use crate::wait::{
-    Sleep, Waiter,
+    Link, Popped, Sleep, Waiter,
     queue::{Line, remove},
 };
 
@@ -130,10 +130,6 @@ impl Wake {
     }
 }
 
-fn wake_all(line: &Line) {
-    line.iter().for_each(|waiter| waiter.parker().unpark());
-}
-
 impl<C: Container> Inside<C> {
     #[inline(always)]
     fn put(&mut self, item: C::Item, bound: usize) -> Result<Wake, (C::Item, Refused)> {
@@ -170,12 +166,11 @@ impl<C: Container> Inside<C> {
     }
 
     /// Empties the lines; everybody in them is notified.
-    fn call_all(&mut self) -> Line {
+    fn call_all(&mut self) -> Popped {
         let mut all = std::mem::take(&mut self.getters.line);
         all.append(&mut self.putters.line);
         all.append(&mut self.joiners);
-        all.iter().for_each(|waiter| waiter.mark());
-        all
+        Popped::notified(all)
     }
 
     /// In the child of a fork: those in the lines are gone, but for one that may have forked in the middle of its wait. So
@@ -185,7 +180,7 @@ impl<C: Container> Inside<C> {
         self.generation = generation;
         self.getters.under_way = false;
         self.putters.under_way = false;
-        wake_all(&self.call_all());
+        self.call_all().wake();
     }
 }
 
@@ -311,6 +306,7 @@ impl<C: Container, X: Exclusion<Inside<C>>> RawQueue<C, X> {
                 Err((back, Refused::NotNow)) => item = back,
                 Err((back, refused)) => return Err((back, refused.into())),
             }
+            let _link = Link(&waiter);
             if let Err(halt) = sleep.sleep(&waiter) {
                 let stop = halt.into();
                 let late = self.leave_putters(item, &waiter, stop.time_is_up);
@@ -363,6 +359,7 @@ impl<C: Container, X: Exclusion<Inside<C>>> RawQueue<C, X> {
                 Err(Refused::NotNow) => {}
                 Err(refused) => return Err(refused.into()),
             }
+            let _link = Link(&waiter);
             if let Err(halt) = sleep.sleep(&waiter) {
                 let stop = halt.into();
                 let (late, wake) = self.leave_getters(&waiter, stop.time_is_up);
@@ -417,6 +414,7 @@ impl<C: Container, X: Exclusion<Inside<C>>> RawQueue<C, X> {
             if look? {
                 return Ok(());
             }
+            let _link = Link(&waiter);
             if let Err(halt) = sleep.sleep(&waiter) {
                 let stop = halt.into();
                 let done = self.with(|inside| {
@@ -437,9 +435,9 @@ impl<C: Container, X: Exclusion<Inside<C>>> RawQueue<C, X> {
         let joiners = self.with(|inside| {
             inside.unfinished = inside.unfinished.checked_sub(1).ok_or(TooManyDone)?;
             let done = inside.unfinished == 0 && !inside.joiners.is_empty();
-            Ok(done.then(|| inside.call_joiners()))
+            Ok(if done { Popped::all_of(&mut inside.joiners) } else { Popped::default() })
         })?;
-        joiners.iter().for_each(wake_all);
+        joiners.wake();
         Ok(())
     }
 
@@ -452,7 +450,7 @@ impl<C: Container, X: Exclusion<Inside<C>>> RawQueue<C, X> {
             inside.unfinished = inside.unfinished.saturating_sub(items.len());
             (items, inside.call_all())
         });
-        wake_all(&woken);
+        woken.wake();
         items
     }
 
@@ -463,7 +461,7 @@ impl<C: Container, X: Exclusion<Inside<C>>> RawQueue<C, X> {
             inside.moved = true;
             (inside.items.take(), inside.call_all())
         });
-        wake_all(&woken);
+        woken.wake();
         items
     }
 
@@ -502,9 +500,9 @@ impl<C: Container, X: Exclusion<Inside<C>>> RawQueue<C, X> {
     pub fn set_unfinished(&self, unfinished: usize) {
         let joiners = self.with(|inside| {
             inside.unfinished = unfinished;
-            if unfinished == 0 { inside.call_joiners() } else { Line::new() }
+            if unfinished == 0 { Popped::all_of(&mut inside.joiners) } else { Popped::default() }
         });
-        wake_all(&joiners);
+        joiners.wake();
     }
 
     /// Whether it has been shut down.
@@ -520,14 +518,6 @@ impl<C: Container, X: Exclusion<Inside<C>>> RawQueue<C, X> {
     /// Shows the items to `look`, which may neither block nor run code of the host.
     pub fn look<R>(&self, look: impl FnOnce(&C) -> R) -> R {
         self.with(|inside| look(&inside.items))
-    }
-}
-
-impl<C> Inside<C> {
-    #[cold]
-    fn call_joiners(&mut self) -> Line {
-        self.joiners.iter().for_each(|waiter| waiter.mark());
-        std::mem::take(&mut self.joiners)
     }
 }
 

@@ -298,6 +298,10 @@ impl Resource for Label {
         None
     }
 
+    fn can_be_left(&self) -> bool {
+        false
+    }
+
     fn describe(&self) -> Description {
         Description { kind: self.kind.into(), name: self.name.clone(), made_at: self.made.place(), taken_at: None }
     }

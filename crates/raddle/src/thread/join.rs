@@ -16,6 +16,10 @@ impl Resource for EndOf {
         alive.then(|| Hold { serial: self.0.serial(), owned: true, strict: false })
     }
 
+    fn can_be_left(&self) -> bool {
+        false
+    }
+
     fn describe(&self) -> Description {
         Description { kind: "Thread".into(), name: self.0.name().to_string(), ..Description::default() }
     }

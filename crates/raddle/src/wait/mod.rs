@@ -14,18 +14,21 @@
 //!   would wake the whole queue for nothing.
 //! - A waiter that was woken and lost the race [`PATIENCE`](gate::PATIENCE) times makes later takers queue behind it (the
 //!   bit STARVED). That is the only fairness.
+//! - Many that are notified at once are unparked a few at a time, each by one before it: [`crowd`].
 //!
 //! No mutex of a queue is held while a thread sleeps, wakes another one or runs code of the host.
 
+pub(crate) mod crowd;
 pub(crate) mod fork;
 pub(crate) mod gate;
 pub(crate) mod queue;
 
 use std::sync::Arc;
 
+pub(crate) use crowd::{Link, Popped};
 pub(crate) use fork::{Asleep, Home};
 pub(crate) use gate::{Gate, Permits};
-pub(crate) use queue::{Popped, Queue, Waiter};
+pub(crate) use queue::{Queue, Waiter};
 
 /// How the runtime puts a thread to sleep: the graph's `Blocked` for real, a plain park in the models.
 pub(crate) trait Sleep {

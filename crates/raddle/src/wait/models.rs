@@ -178,3 +178,40 @@ fn a_nudge_at_the_owners_end_is_seen() {
         owner.join().unwrap();
     });
 }
+
+/// All of a crowd wake, though the waker unparks its first only and that one may be giving up at that moment.
+#[test]
+fn a_crowd_is_called_to_its_last_member() {
+    model(|| {
+        let queue = Arc::new(Queue::default());
+        let waiters = [false, true].map(|patient| (patient, queue.enlist(&Arc::default())));
+        let threads = waiters.map(|(patient, waiter)| {
+            let queue = queue.clone();
+            thread::spawn(move || queue.sleep(&waiter, &mut Sleeper { patient }).is_ok())
+        });
+        let woken = queue.wake(usize::MAX);
+        let slept = threads.map(|thread| thread.join().unwrap());
+        assert!(slept[1]);
+        assert_eq!(woken, slept.into_iter().filter(|ok| *ok).count());
+    });
+}
+
+/// A place that is given back without a sleep, though it was notified with a crowd, calls the next.
+#[test]
+fn a_member_that_never_slept_passes_on() {
+    model(|| {
+        let queue = Arc::new(Queue::default());
+        let [early, late] = [(); 2].map(|()| queue.enlist(&Arc::default()));
+        let thread = thread::spawn({
+            let queue = queue.clone();
+            move || queue.sleep(&late, &mut Sleeper { patient: true }).is_ok()
+        });
+        let waker = thread::spawn({
+            let queue = queue.clone();
+            move || queue.wake(usize::MAX)
+        });
+        queue.leave(&early);
+        assert!((1..=2).contains(&waker.join().unwrap()));
+        assert!(thread.join().unwrap());
+    });
+}

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::Sleep;
+use super::crowd::{Crowd, Link, Popped};
 use super::fork::{Asleep, Home};
 use crate::seam::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::seam::{Mutex, Parker};
@@ -13,12 +14,14 @@ use crate::seam::{Mutex, Parker};
 pub(crate) struct Waiter {
     /// Set by the thread that popped this from its queue, under the queue's mutex; read by the owner.
     notified: AtomicBool,
+    /// The crowd that it was notified with, until it has passed on.
+    crowd: Mutex<Option<Arc<Crowd>>>,
     parker: Arc<Parker>,
 }
 
 impl Waiter {
     pub(crate) fn new(parker: &Arc<Parker>) -> Arc<Waiter> {
-        Arc::new(Waiter { notified: AtomicBool::new(false), parker: Arc::clone(parker) })
+        Arc::new(Waiter { notified: AtomicBool::new(false), crowd: Mutex::default(), parker: Arc::clone(parker) })
     }
 
     pub(crate) fn is_notified(&self) -> bool {
@@ -37,6 +40,20 @@ impl Waiter {
     pub(crate) fn mark(&self) {
         self.notified.store(true, Ordering::Release);
     }
+
+    pub(super) fn mark_as_one_of(&self, crowd: &Arc<Crowd>) {
+        *self.crowd.lock() = Some(Arc::clone(crowd));
+        self.mark();
+    }
+
+    /// Calls the next of the crowd, if there is one and that has not been done. Only for its owner, who does not wait any
+    /// more.
+    pub(super) fn pass_on(&self) {
+        if self.is_notified() {
+            let crowd = self.crowd.lock().take();
+            crowd.inspect(|crowd| crowd.call_next());
+        }
+    }
 }
 
 pub(crate) type Line = VecDeque<Arc<Waiter>>;
@@ -44,21 +61,6 @@ pub(crate) type Line = VecDeque<Arc<Waiter>>;
 pub(crate) fn remove(line: &mut Line, waiter: &Arc<Waiter>) -> bool {
     let place = line.iter().position(|other| Arc::ptr_eq(other, waiter));
     place.map(|place| line.remove(place)).is_some()
-}
-
-/// Threads that were taken out of a queue and have to be woken.
-#[derive(Debug, Default)]
-#[must_use]
-pub(crate) struct Popped(Vec<Arc<Waiter>>);
-
-impl Popped {
-    pub(crate) fn wake(&self) {
-        self.0.iter().for_each(|waiter| waiter.parker.unpark());
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.0.len()
-    }
 }
 
 /// A queue whose waiters are woken by an event, not by a state word: conditions, events, barriers, ends of threads.
@@ -88,7 +90,7 @@ impl Queue {
     /// # Errors
     /// What `sleep` says, unless a notification came first.
     pub(crate) fn sleep<S: Sleep>(&self, waiter: &Arc<Waiter>, sleep: &mut S) -> Result<(), S::Halt> {
-        let _asleep = Asleep::new(waiter, self);
+        let (_link, _asleep) = (Link(waiter), Asleep::new(waiter, self));
         match sleep.sleep(waiter) {
             Err(halt) if self.leave(waiter) => Err(halt),
             _ => Ok(()),
@@ -100,6 +102,8 @@ impl Queue {
         let mut line = self.line.lock();
         let left = remove(&mut line, waiter);
         self.len.store(line.len(), Ordering::Release);
+        drop(line);
+        waiter.pass_on();
         left
     }
 
@@ -124,17 +128,17 @@ impl Queue {
     pub(crate) fn pop(&self, most: usize) -> Popped {
         let mut line = self.line.lock();
         let count = most.min(line.len());
-        let popped = line.drain(..count).inspect(|waiter| waiter.mark()).collect();
+        let popped = Popped::notified(line.drain(..count));
         self.len.store(line.len(), Ordering::Release);
-        Popped(popped)
+        popped
     }
 
     /// The same with the thread that came last.
     pub(crate) fn pop_newest(&self) -> Popped {
         let mut line = self.line.lock();
-        let popped = line.pop_back().inspect(|waiter| waiter.mark()).into_iter().collect();
+        let popped = Popped::notified(line.pop_back());
         self.len.store(line.len(), Ordering::Release);
-        Popped(popped)
+        popped
     }
 
     /// How many threads are in the queue.
