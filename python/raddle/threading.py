@@ -114,6 +114,9 @@ class Thread(_real.Thread):  # type: ignore[misc]
 
     def join(self, timeout: "float | None" = None) -> None:
         handle = self._raddle_handle
+        # Before 3.13 a thread's last step is another's: who finds that it has ended takes it.
+        if timeout is None and handle is not None and handle.ended and getattr(self, "_is_stopped", True):
+            return
         try:
             if handle is None or self is current_thread() or not self.is_alive():
                 _real_join(self, timeout)
@@ -302,7 +305,7 @@ for _class in (_real._MainThread, _real._DummyThread):
         _class.__bases__ = (Thread,)
 del _class
 
-# Called often, and found here at once; what is looked up in `_Facade.__getattr__` takes ten times as long.
+# Called often, and found here at once; what is looked up in `__getattr__` takes ten times as long.
 current_thread = _real.current_thread
 main_thread = _real.main_thread
 get_ident = _real.get_ident
@@ -313,17 +316,20 @@ local = _real.local
 TIMEOUT_MAX = _real.TIMEOUT_MAX
 
 
+def __getattr__(name: str) -> "_Any":
+    """What is not defined here is the standard library's: `excepthook`, `_active`, ..."""
+    try:
+        return getattr(_real, name)
+    except AttributeError:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+
+
 class _Facade(type(_sys)):  # type: ignore[misc]
-    """What is not defined here is the standard library's, for reading and for writing: `excepthook`, `_active`, ...
+    """Writes what is not defined here to the standard library's module.
 
     Deleting a name that was written undoes the writing, as with a module whose global was patched and is restored.
+    Reading is `__getattr__`'s above: a class with a method of that name makes every look into the module slow.
     """
-
-    def __getattr__(self, name: str) -> "_Any":
-        try:
-            return getattr(_real, name)
-        except AttributeError:
-            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}") from None
 
     def __setattr__(self, name: str, value: object) -> None:
         if name in self.__dict__ or not hasattr(_real, name):

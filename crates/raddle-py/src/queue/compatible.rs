@@ -153,7 +153,7 @@ pub(super) fn begin(this: &Bound<'_, Queue>, maxsize: Maxsize<'_>) -> PyResult<(
     let (_, cells) = new_parts(py, maxsize.clone())?;
     drop(queue.parts.replace(cells));
     if queue.points.overridden(this, queue.kind, false)? & INIT != 0 {
-        return this.call_method1("_init", (maxsize,)).map(drop);
+        return this.call_method1(intern!(this.py(), "_init"), (maxsize,)).map(drop);
     }
     drop(queue.parts.put(Part::Queue, new_container(py, queue.kind)?.unbind()));
     Ok(())
@@ -220,7 +220,7 @@ fn enter(lock: &Bound<'_, PyAny>) -> PyResult<()> {
         }
         Lock::acquire(lock.clone().unbind(), py, true, Limit::Never).map(drop)
     } else {
-        lock.call_method0("__enter__").map(drop)
+        lock.call_method0(intern!(lock.py(), "__enter__")).map(drop)
     }
 }
 
@@ -231,7 +231,7 @@ fn leave(lock: &Bound<'_, PyAny>) -> PyResult<()> {
     } else if let Ok(lock) = lock.cast_exact::<Lock>() {
         lock.get().release_plain().map_err(|_| Lock::not_held(lock.clone().unbind()))
     } else {
-        lock.call_method1("__exit__", (py.None(), py.None(), py.None())).map(drop)
+        lock.call_method1(intern!(lock.py(), "__exit__"), (py.None(), py.None(), py.None())).map(drop)
     }
 }
 
@@ -266,8 +266,8 @@ fn wait(this: &Bound<'_, Queue>, on: Part, patience: &mut Patience<'_>, call: Ca
             _ => None,
         };
         match left {
-            Some(left) => condition.call_method1("wait", (left,))?,
-            None => condition.call_method0("wait")?,
+            Some(left) => condition.call_method1(intern!(condition.py(), "wait"), (left,))?,
+            None => condition.call_method0(intern!(condition.py(), "wait"))?,
         };
     }
     Ok(true)

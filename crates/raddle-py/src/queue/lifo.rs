@@ -1,5 +1,6 @@
 //! `queue.LifoQueue`.
 
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
@@ -28,11 +29,11 @@ impl LifoQueue {
     }
 
     fn _put(this: &Bound<'_, Self>, item: &Bound<'_, PyAny>) -> PyResult<()> {
-        this.getattr("queue")?.call_method1("append", (item,)).map(drop)
+        this.getattr(intern!(this.py(), "queue"))?.call_method1(intern!(this.py(), "append"), (item,)).map(drop)
     }
 
     fn _get<'py>(this: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        this.getattr("queue")?.call_method0("pop")
+        this.getattr(intern!(this.py(), "queue"))?.call_method0(intern!(this.py(), "pop"))
     }
 }
 

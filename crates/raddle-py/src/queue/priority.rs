@@ -1,5 +1,6 @@
 //! `queue.PriorityQueue`.
 
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
@@ -28,11 +29,11 @@ impl PriorityQueue {
     }
 
     fn _put(this: &Bound<'_, Self>, item: &Bound<'_, PyAny>) -> PyResult<()> {
-        compatible::heappush(&this.getattr("queue")?, item)
+        compatible::heappush(&this.getattr(intern!(this.py(), "queue"))?, item)
     }
 
     fn _get<'py>(this: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        compatible::heappop(&this.getattr("queue")?)
+        compatible::heappop(&this.getattr(intern!(this.py(), "queue"))?)
     }
 }
 

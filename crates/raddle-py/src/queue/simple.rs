@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use pyo3::ffi::{self, PyObject};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
@@ -82,8 +83,8 @@ fn limit_of(py: Python<'_>, block: Option<Bound<'_, PyAny>>, timeout: Option<Bou
         (true, Some(None)) => {}
     }
     let theirs = THEIRS.import(py, "_queue", "SimpleQueue")?.call0()?;
-    theirs.call_method1("put", (py.None(),))?;
-    theirs.call_method1("get", (blocks, timeout.as_ref()))?;
+    theirs.call_method1(intern!(theirs.py(), "put"), (py.None(),))?;
+    theirs.call_method1(intern!(theirs.py(), "get"), (blocks, timeout.as_ref()))?;
     timeout.map_or(Ok(Limit::Never), |timeout| Ok(Limit::after(timeout.extract()?)))
 }
 

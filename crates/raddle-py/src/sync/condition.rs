@@ -3,10 +3,12 @@
 //! The lock beneath may be anything with the right methods. For raddle's own two classes they are called directly; of any
 //! other object the methods that CPython would call are called, and those it would make up are made up in the same way.
 
+use std::ptr::null_mut;
 use std::sync::Arc;
 
 use pyo3::exceptions::PyRuntimeError;
-use pyo3::ffi::PyObject;
+use pyo3::ffi::{self, PyObject};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple};
@@ -15,8 +17,8 @@ use raddle::error::Misuse;
 use raddle::graph::{Call, Description, Hold, Resource};
 use raddle::sync::RawCondition;
 
-use super::lock::{Lock, describe};
-use super::rlock::RLock;
+use super::lock::{self, Lock, describe};
+use super::rlock::{self, RLock};
 use super::unheld;
 use crate::fastcall::{Method, guarded, install, none, object, receiver, truth};
 use crate::limit::{Limit, one_argument};
@@ -54,8 +56,8 @@ impl Beneath {
             Beneath::Lock(lock.clone().unbind())
         } else {
             // CPython takes these two from the lock at once, and whoever lacks one is told then.
-            lock.getattr("acquire")?;
-            lock.getattr("release")?;
+            lock.getattr(intern!(lock.py(), "acquire"))?;
+            lock.getattr(intern!(lock.py(), "release"))?;
             Beneath::Other(lock.unbind())
         })
     }
@@ -68,11 +70,6 @@ impl Beneath {
         }
     }
 
-    /// A method of another kind of lock, if it has it.
-    fn method<'py>(lock: &Bound<'py, PyAny>, name: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
-        lock.getattr_opt(name)
-    }
-
     /// As CPython does: a plain lock is "owned" if anybody holds it.
     fn is_owned(&self, py: Python<'_>) -> PyResult<bool> {
         match self {
@@ -80,12 +77,12 @@ impl Beneath {
             Beneath::Lock(lock) => Ok(lock.get().is_held()),
             Beneath::Other(lock) => {
                 let lock = lock.bind(py);
-                if let Some(is_owned) = Self::method(lock, "_is_owned")? {
+                if let Some(is_owned) = lock.getattr_opt(intern!(py, "_is_owned"))? {
                     return is_owned.call0()?.is_truthy();
                 }
-                let took = lock.call_method1("acquire", (false,))?.is_truthy()?;
+                let took = lock.call_method1(intern!(py, "acquire"), (false,))?.is_truthy()?;
                 if took {
-                    lock.call_method0("release")?;
+                    lock.call_method0(intern!(py, "release"))?;
                 }
                 Ok(!took)
             }
@@ -100,9 +97,9 @@ impl Beneath {
             Beneath::Lock(lock) => {
                 lock.get().release_plain().map(|()| Saved::Plain).map_err(|_| Lock::not_held(lock.clone_ref(py)))
             }
-            Beneath::Other(lock) => match Self::method(lock.bind(py), "_release_save")? {
+            Beneath::Other(lock) => match lock.bind(py).getattr_opt(intern!(py, "_release_save"))? {
                 Some(release_save) => Ok(Saved::State(release_save.call0()?.unbind())),
-                None => lock.bind(py).call_method0("release").map(|_| Saved::Plain),
+                None => lock.bind(py).call_method0(intern!(py, "release")).map(|_| Saved::Plain),
             },
         }
     }
@@ -126,10 +123,10 @@ impl Beneath {
 
     fn restore_other(&self, py: Python<'_>, saved: &Saved) -> PyResult<()> {
         let lock = self.object(py);
-        match (Self::method(&lock, "_acquire_restore")?, saved) {
+        match (lock.getattr_opt(intern!(py, "_acquire_restore"))?, saved) {
             (Some(restore), Saved::State(state)) => restore.call1((state,)),
             (Some(restore), _) => restore.call1((py.None(),)),
-            (None, _) => lock.call_method0("acquire"),
+            (None, _) => lock.call_method0(intern!(py, "acquire")),
         }
         .map(drop)
     }
@@ -205,7 +202,7 @@ impl Condition {
             Beneath::RLock(lock) => RLock::acquire(lock.clone_ref(py), py, Limit::Never).map(drop),
             Beneath::Lock(lock) if lock.get().try_acquire(true) => Ok(()),
             Beneath::Lock(lock) => Lock::acquire(lock.clone_ref(py), py, true, Limit::Never).map(drop),
-            Beneath::Other(lock) => lock.bind(py).call_method0("__enter__").map(drop),
+            Beneath::Other(lock) => lock.bind(py).call_method0(intern!(py, "__enter__")).map(drop),
         }
     }
 
@@ -215,7 +212,9 @@ impl Condition {
         match self.beneath(py)? {
             Beneath::RLock(lock) => lock.get().release_mine().map_err(|_| RLock::not_held(lock.clone_ref(py))),
             Beneath::Lock(lock) => lock.get().release_plain().map_err(|_| Lock::not_held(lock.clone_ref(py))),
-            Beneath::Other(lock) => lock.bind(py).call_method1("__exit__", (py.None(), py.None(), py.None())).map(drop),
+            Beneath::Other(lock) => {
+                lock.bind(py).call_method1(intern!(py, "__exit__"), (py.None(), py.None(), py.None())).map(drop)
+            }
         }
     }
 
@@ -316,18 +315,6 @@ impl Condition {
             .call_method1("deque", (PyTuple::new(py, (0..self.raw.waiters()).map(|_| py.None()))?,))
     }
 
-    /// The lock's own `acquire`.
-    #[getter]
-    fn acquire<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.beneath(py)?.object(py).getattr("acquire")
-    }
-
-    /// The lock's own `release`.
-    #[getter]
-    fn release<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.beneath(py)?.object(py).getattr("release")
-    }
-
     fn _is_owned(&self, py: Python<'_>) -> PyResult<bool> {
         self.beneath(py)?.is_owned(py)
     }
@@ -366,13 +353,14 @@ impl Condition {
         predicate: &Bound<'py, PyAny>,
         timeout: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let monotonic = this.py().import("time")?.getattr("monotonic")?;
+        static MONOTONIC: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        let py = this.py();
         let mut end = None;
         let mut left = timeout;
         let mut result = predicate.call0()?;
         while !result.is_truthy()? {
             if let Some(time) = left {
-                let now = monotonic.call0()?;
+                let now = MONOTONIC.import(py, "time", "monotonic")?.call0()?;
                 left = match &end {
                     None => {
                         end = Some(now.add(&time)?);
@@ -384,7 +372,7 @@ impl Condition {
                     break;
                 }
             }
-            this.call_method1("wait", (left.as_ref(),))?;
+            this.call_method1(intern!(py, "wait"), (left.as_ref(),))?;
             result = predicate.call0()?;
         }
         Ok(result)
@@ -406,6 +394,61 @@ impl Condition {
     }
 }
 
+/// The lock's own `acquire`.
+unsafe extern "C" fn acquire(
+    this: *mut PyObject,
+    args: *const *mut PyObject,
+    n: isize,
+    names: *mut PyObject,
+) -> *mut PyObject {
+    // SAFETY: called by the interpreter as a method of Condition, with its arguments, by an attached thread. The condition
+    // keeps its lock for as long as it lives.
+    unsafe {
+        match receiver::<Condition>(this).beneath.get(Python::assume_attached()) {
+            Some(Beneath::RLock(lock)) => rlock::acquire(lock.as_ptr(), args, n, names),
+            Some(Beneath::Lock(lock)) => lock::acquire(lock.as_ptr(), args, n, names),
+            _ => ask_the_lock(this, "acquire", (args, n, names)),
+        }
+    }
+}
+
+/// The lock's own `release`.
+unsafe extern "C" fn release(
+    this: *mut PyObject,
+    args: *const *mut PyObject,
+    n: isize,
+    names: *mut PyObject,
+) -> *mut PyObject {
+    // SAFETY: as in `acquire`.
+    unsafe {
+        match receiver::<Condition>(this).beneath.get(Python::assume_attached()) {
+            Some(Beneath::RLock(lock)) if n == 0 && names.is_null() => rlock::release(lock.as_ptr(), null_mut()),
+            Some(Beneath::Lock(lock)) if n == 0 && names.is_null() => lock::release(lock.as_ptr(), null_mut()),
+            _ => ask_the_lock(this, "release", (args, n, names)),
+        }
+    }
+}
+
+/// Calls a method of the lock beneath as this one was called.
+///
+/// # Safety
+/// `this` is a Condition and the rest what the interpreter passed with it; the thread is attached.
+#[cold]
+unsafe fn ask_the_lock(
+    this: *mut PyObject,
+    method: &str,
+    (args, n, names): (*const *mut PyObject, isize, *mut PyObject),
+) -> *mut PyObject {
+    guarded(move |py| {
+        // SAFETY: this function's own condition. The callee returns a new reference, or null with an error set.
+        unsafe {
+            let method = receiver::<Condition>(this).beneath(py)?.object(py).getattr(method)?;
+            let result = ffi::PyObject_Vectorcall(method.as_ptr(), args, n.unsigned_abs(), names);
+            Bound::from_owned_ptr_or_err(py, result).map(Bound::into_ptr)
+        }
+    })
+}
+
 unsafe extern "C" fn enter(this: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
     // SAFETY: called by the interpreter as a method of Condition, by an attached thread.
     unsafe {
@@ -417,7 +460,9 @@ unsafe extern "C" fn enter(this: *mut PyObject, _: *mut PyObject) -> *mut PyObje
         guarded(move |py| match receiver::<Condition>(this).beneath(py)? {
             Beneath::RLock(lock) => RLock::acquire(lock.clone_ref(py), py, Limit::Never).map(truth),
             Beneath::Lock(lock) => Lock::acquire(lock.clone_ref(py), py, true, Limit::Never).map(truth),
-            Beneath::Other(lock) => lock.bind(py).call_method0("__enter__").map(|entered| entered.into_ptr()),
+            Beneath::Other(lock) => {
+                lock.bind(py).call_method0(intern!(py, "__enter__")).map(|entered| entered.into_ptr())
+            }
         })
     }
 }
@@ -434,7 +479,7 @@ unsafe extern "C" fn exit(this: *mut PyObject, args: *mut *mut PyObject, n: isiz
             let lock = receiver::<Condition>(this).beneath(py)?.object(py);
             let args = (0..n).map(|index| Borrowed::from_ptr(py, *args.offset(index)).to_owned());
             let args = PyTuple::new(py, args.collect::<Vec<_>>())?;
-            lock.call_method1("__exit__", args).map(|left| left.into_ptr())
+            lock.call_method1(intern!(py, "__exit__"), args).map(|left| left.into_ptr())
         })
     }
 }
@@ -484,11 +529,15 @@ unsafe extern "C" fn notify_all(this: *mut PyObject, _: *mut PyObject) -> *mut P
     guarded(move |py| Condition::notify_some(&unsafe { object(py, this) }, py, usize::MAX).map(|()| none()))
 }
 
+const ACQUIRE: &std::ffi::CStr = c"acquire($self, /, *args, **kwargs)\n--\n\nThe lock's own `acquire`.";
+const RELEASE: &std::ffi::CStr = c"release($self, /, *args, **kwargs)\n--\n\nThe lock's own `release`.";
 const WAIT: &std::ffi::CStr = c"wait($self, /, timeout=None)\n--\n\nRelease the lock, wait to be notified, at most `timeout` seconds, take the lock again. Whether it was notified.";
 const NOTIFY: &std::ffi::CStr = c"notify($self, /, n=1)\n--\n\nWake up to `n` threads that wait.";
 
 pub(super) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let methods = [
+        Method::keywords(c"acquire", acquire, ACQUIRE),
+        Method::keywords(c"release", release, RELEASE),
         Method::no_args(c"__enter__", enter, c"__enter__($self, /)\n--\n\nTake the lock."),
         Method::fast(c"__exit__", exit, c"__exit__($self, /, *args)\n--\n\nRelease the lock."),
         Method::keywords(c"wait", wait, WAIT),

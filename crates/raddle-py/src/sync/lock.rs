@@ -138,7 +138,7 @@ impl Lock {
     }
 }
 
-unsafe extern "C" fn acquire(
+pub(super) unsafe extern "C" fn acquire(
     this: *mut PyObject,
     args: *const *mut PyObject,
     n: isize,
@@ -169,7 +169,7 @@ unsafe extern "C" fn enter(this: *mut PyObject, _: *mut PyObject) -> *mut PyObje
     }
 }
 
-unsafe extern "C" fn release(this: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
+pub(super) unsafe extern "C" fn release(this: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
     // SAFETY: called by the interpreter as a method of Lock.
     match unsafe { receiver::<Lock>(this) }.raw.release() {
         Ok(()) => none(),

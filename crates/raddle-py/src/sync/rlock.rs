@@ -158,7 +158,7 @@ impl RLock {
     }
 }
 
-unsafe extern "C" fn acquire(
+pub(super) unsafe extern "C" fn acquire(
     this: *mut PyObject,
     args: *const *mut PyObject,
     n: isize,
@@ -186,7 +186,7 @@ unsafe extern "C" fn enter(this: *mut PyObject, _: *mut PyObject) -> *mut PyObje
     }
 }
 
-unsafe extern "C" fn release(this: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
+pub(super) unsafe extern "C" fn release(this: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
     // SAFETY: called by the interpreter as a method of RLock.
     match unsafe { receiver::<RLock>(this) }.raw.release(me()) {
         Ok(()) => none(),

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use pyo3::PyTypeInfo;
 use pyo3::exceptions::PyValueError;
 use pyo3::ffi::PyObject;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFloat, PyTuple};
 use raddle::error::Misuse;
@@ -241,7 +242,7 @@ unsafe extern "C" fn exit(this: *mut PyObject, _: *mut *mut PyObject, _: isize) 
         if is_plain::<Semaphore>(this) || is_plain::<BoundedSemaphore>(this) {
             return release(this, std::ptr::null(), 0, std::ptr::null_mut());
         }
-        guarded(move |py| Borrowed::from_ptr(py, this).call_method0("release").map(|_| none()))
+        guarded(move |py| Borrowed::from_ptr(py, this).call_method0(intern!(py, "release")).map(|_| none()))
     }
 }
 

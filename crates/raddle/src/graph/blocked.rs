@@ -189,6 +189,10 @@ impl<'a> Blocked<'a> {
         }
     }
 
+    fn time_is_up(&self) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= Time::now())
+    }
+
     /// From here on the wait has no time limit.
     pub(crate) fn lift_limit(&mut self) {
         // What was published says otherwise.
@@ -322,6 +326,10 @@ impl Sleep for Blocked<'_> {
     fn sleep(&mut self, waiter: &Arc<Waiter>) -> Result<(), Halt> {
         // Found before a race for the thing that was lost: things may be different now.
         self.pending = None;
+        if self.time_is_up() && !waiter.is_notified() {
+            // A time limit of 0: nobody is to hear of this wait, and the host's lock stays where it is.
+            return Err(Halt::TimedOut);
+        }
         while !waiter.is_notified() {
             if !self.is_published() {
                 self.publish(waiter);
@@ -331,9 +339,7 @@ impl Sleep for Blocked<'_> {
             match self.sleeper.sleep(waiter.parker(), until) {
                 Err(Interrupt) => return Err(Halt::Interrupted),
                 Ok(_) if waiter.is_notified() => break,
-                Ok(Woken::TimedOut) if self.deadline.is_some_and(|deadline| deadline <= Time::now()) => {
-                    return Err(Halt::TimedOut);
-                }
+                Ok(Woken::TimedOut) if self.time_is_up() => return Err(Halt::TimedOut),
                 // Nudged by a thread that ended: what was found before may be different now.
                 Ok(Woken::Unparked) => self.pending = None,
                 Ok(_) => {}
