@@ -1,7 +1,8 @@
 """The model's part about queues, pools with their futures, and timers (locks and the search: model.py).
 
 A job of a pool and the function of a timer are threads from the start, but not yet RUN: a job is IDLE until it is
-submitted, then QUEUED until it is the first of its pool's queue and a worker is free; a timer is IDLE, then WAITING,
+submitted, then QUEUED until it is the first of its pool's queue and a worker is free, which has TAKEN it a moment before
+it begins, when it can still be cancelled (DOOMED) but not thrown out of the queue; a timer is IDLE, then WAITING,
 and may fire at any moment. The last step of both is `end`, which is when a future is done and a timer no longer alive.
 CANCELLED is a future that said True to cancel(); a worker that meets it in the queue makes it NOTIFIED, and only then
 do wait() and as_completed() know of it, as on the standard library.
@@ -14,7 +15,7 @@ do wait() and as_completed() know of it, as on the standard library.
 import model
 from model import RUN, put
 
-IDLE, QUEUED, CANCELLED, NOTIFIED, WAITING, ASKING = range(10, 16)
+IDLE, QUEUED, CANCELLED, NOTIFIED, WAITING, ASKING, TAKEN, DOOMED = range(10, 18)
 EMPTY_QUEUE = ((), 0)
 NEW_POOL = (0, (), False, frozenset())
 THROUGH = (IDLE, CANCELLED, NOTIFIED)
@@ -45,6 +46,8 @@ class Search(model.Search):
             return self.fire(state, me)
         if mode in (QUEUED, CANCELLED):
             return self.take_job(state, me, mode)
+        if mode in (TAKEN, DOOMED):
+            return self.begin_job(state, me, mode)
         if mode == ASKING:
             operation, _thing, extra = self.threads[me][at]
             return getattr(self, f"ask_{operation}")(state, me, at, detail, extra)
@@ -106,7 +109,15 @@ class Search(model.Search):
             return [
                 self.move(state, me, (0, NOTIFIED, None), self.holding(state, thing, (busy, queue[1:], shut, known)))
             ]
-        return [self.move(state, me, (0, RUN, None), self.holding(state, thing, (busy + 1, queue[1:], shut, known)))]
+        return [self.move(state, me, (0, TAKEN, thing), self.holding(state, thing, (busy + 1, queue[1:], shut, known)))]
+
+    def begin_job(self, state, me, mode):
+        """The worker begins what it took, or notices that it was cancelled and is free again."""
+        if mode == TAKEN:
+            return [self.move(state, me, (0, RUN, None))]
+        thing = self.threads[me][-1][1]
+        busy, *others = state[1][thing]
+        return [self.move(state, me, (0, NOTIFIED, None), self.holding(state, thing, (busy - 1, *others)))]
 
     def do_end(self, state, me, at, thing, size):
         """The end of a job, which frees its worker, or of a timer."""
@@ -143,7 +154,7 @@ class Search(model.Search):
 
     def settled(self, state, job):
         """Whether result() returns."""
-        return state[0][job][1] in (CANCELLED, NOTIFIED) or self.ended(state, job)
+        return state[0][job][1] in (CANCELLED, NOTIFIED, DOOMED) or self.ended(state, job)
 
     def notified(self, state, job):
         """Whether wait() counts it."""
@@ -166,9 +177,9 @@ class Search(model.Search):
         if not there:
             return [self.go(state, me, at + 1, token="none")]
         where = state[0][there[0]]
-        if where[1] == QUEUED:
-            state = self.move(state, there[0], put(where, 1, CANCELLED))
-        can = where[1] in (QUEUED, CANCELLED, NOTIFIED)
+        if where[1] in (QUEUED, TAKEN):
+            state = self.move(state, there[0], put(where, 1, CANCELLED if where[1] == QUEUED else DOOMED))
+        can = where[1] in (QUEUED, CANCELLED, NOTIFIED, TAKEN, DOOMED)
         return [self.go(state, me, at + 1, token=str(can))]
 
     def ask_done(self, state, me, at, there, _extra):
