@@ -86,6 +86,12 @@ impl ThreadHandle {
         self.thread.state() == State::Ended || left_behind
     }
 
+    /// Whether the process waits for it at its end.
+    #[getter]
+    fn keeps_alive(&self) -> bool {
+        self.thread.kind() == ThreadKind::Regular && !self.ended()
+    }
+
     /// Starts it on a carrier, as the Python object `thread`, whose `_bootstrap` it runs, and sets the object's numbers. The
     /// caller has to set its `_started`: then the thread is alive, has an ident and is listed, although no Python code of it
     /// need have run.
