@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use pyo3::exceptions::PySystemExit;
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -228,9 +229,11 @@ impl ThreadHandle {
         self.thread.rename(name);
     }
 
-    /// Notes the error that left its function.
+    /// Notes the error that left its function. `sys.exit()` is a way to return.
     fn failed(&self, error: &Bound<'_, PyAny>) {
-        self.thread.set_error(host::one_line(error));
+        if !error.is_exact_instance_of::<PySystemExit>() {
+            self.thread.set_error(host::one_line(error));
+        }
     }
 
     /// Waits until nothing of it runs any more, at most `timeout` seconds; whether that is so.

@@ -206,7 +206,8 @@ impl Runtime {
         self.nudge_those_concerned(thread.serial());
     }
 
-    /// Makes those look again who wait for something that the ended thread holds; if nobody runs any more, one at least.
+    /// Makes those look again who wait for something that the ended thread holds or gave; if nobody runs any more, one at
+    /// least.
     fn nudge_those_concerned(&self, ended: u64) {
         let asleep = self.asleep.load(Ordering::SeqCst);
         if asleep == 0 {
@@ -217,7 +218,8 @@ impl Runtime {
         let sleepers: Vec<u64> = self.sleepers.lock().keys().copied().collect();
         for thread in sleepers.into_iter().filter_map(|serial| self.thread(serial)) {
             let Some(record) = thread.record() else { continue };
-            let concerned = record.resource.holder().is_some_and(|hold| hold.serial == ended);
+            let held = record.resource.holder().is_some_and(|hold| hold.serial == ended);
+            let concerned = held || record.resource.producers().contains(&ended);
             if concerned || (stalled && !nudged && record.is_asleep()) {
                 nudged = true;
                 thread.parker().unpark();
@@ -399,6 +401,11 @@ impl Runtime {
     pub(crate) fn tell_once(&self, steps: &[Step]) -> bool {
         let own = steps.iter().filter(|step| step.record.call != Call::Import);
         self.tell_epochs_once(own.map(|step| step.record.epoch))
+    }
+
+    /// Whether the wait of this number was told of.
+    pub(crate) fn was_told(&self, epoch: u64) -> bool {
+        self.turn.lock().contains(&epoch)
     }
 
     fn tell_epochs_once(&self, epochs: impl Iterator<Item = u64> + Clone) -> bool {

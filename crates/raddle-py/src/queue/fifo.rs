@@ -13,7 +13,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyTuple, PyType};
 use pyo3::{PyTraverseError, PyVisit};
 use raddle::graph::{Call, Description, Hold, Resource};
-use raddle::queue::{Container, Denied, Refused};
+use raddle::queue::{Container, Denied, Producers, Refused};
 
 use super::compatible::{self, Part, Parts};
 use super::order::{Kind, Order, shape};
@@ -48,6 +48,7 @@ pub(crate) struct Queue {
     pub(super) raw: Raw,
     pub(super) kind: Kind,
     pub(super) points: Points,
+    producers: Producers,
     /// Whether the items are in `raw`. Not before `__init__`.
     pub(super) native: AtomicBool,
     /// In native mode; in the compatible one it is a part.
@@ -66,6 +67,10 @@ struct Waited(Py<Queue>);
 impl Resource for Waited {
     fn holder(&self) -> Option<Hold> {
         None
+    }
+
+    fn producers(&self) -> Vec<u64> {
+        self.0.get().producers.all()
     }
 
     fn describe(&self) -> Description {
@@ -96,6 +101,7 @@ impl Queue {
             raw: raw(kind),
             kind,
             points: Points::default(),
+            producers: Producers::default(),
             native: AtomicBool::new(false),
             maxsize: AtomicI64::new(0),
             shape: AtomicU32::new(0),
@@ -148,6 +154,7 @@ impl Queue {
     /// Attached, and `item` is a live object, which is admitted.
     #[inline(always)]
     unsafe fn put_at_once(&self, item: *mut PyObject) -> bool {
+        self.producers.note();
         // SAFETY: this function's own condition; a reference that is not needed is given back, and is not the last one.
         unsafe {
             let put = self.raw.try_put(reference(item));
@@ -192,6 +199,7 @@ impl Queue {
         if !Self::is_native(this)? {
             return compatible::put(this, item, patience);
         }
+        queue.producers.note();
         if queue.maxsize.load(Ordering::Relaxed) > 0 && !queue.raw.is_shut_down() {
             patience.check()?;
         }

@@ -8,7 +8,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
 use pyo3::{PyTraverseError, PyVisit};
 use raddle::graph::{Call, Description, Hold, Resource};
-use raddle::queue::Container;
+use raddle::queue::{Container, Producers};
 
 use super::fifo::{Raw, denied_or_halted, raw};
 use super::order::Kind;
@@ -24,6 +24,7 @@ use crate::sync::lock::describe;
 #[pyclass(frozen, weakref, subclass, module = "_queue")]
 pub(crate) struct SimpleQueue {
     raw: Raw,
+    producers: Producers,
     made: SiteCell,
 }
 
@@ -36,6 +37,10 @@ impl Resource for Waited {
         None
     }
 
+    fn producers(&self) -> Vec<u64> {
+        self.0.get().producers.all()
+    }
+
     fn describe(&self) -> Description {
         let made = &self.0.get().made;
         Python::attach(|py| describe(py, "SimpleQueue", self.0.as_ptr() as usize, made, &SiteCell::default()))
@@ -43,7 +48,9 @@ impl Resource for Waited {
 }
 
 impl SimpleQueue {
+    #[inline(always)]
     fn put(&self, item: Py<PyAny>) {
+        self.producers.note();
         // Without a bound and without an end nothing is refused.
         let put = self.raw.try_put(item);
         debug_assert!(put.is_ok());
@@ -88,7 +95,7 @@ impl SimpleQueue {
     #[new]
     #[pyo3(signature = (), text_signature = "()")]
     fn new() -> Self {
-        SimpleQueue { raw: raw(Kind::Fifo), made: SiteCell::here() }
+        SimpleQueue { raw: raw(Kind::Fifo), producers: Producers::default(), made: SiteCell::here() }
     }
 
     #[classmethod]

@@ -17,6 +17,12 @@ pub trait Resource: Send + Sync + Debug {
         Vec::new()
     }
 
+    /// If it is a thing that threads give and others take: who has given so far. Empty: nobody, or they are not all known.
+    /// Called like [`holder`](Resource::holder).
+    fn producers(&self) -> Vec<u64> {
+        Vec::new()
+    }
+
     /// What a person should read about it. Called only for a report, by a thread that may run code of the host.
     fn describe(&self) -> Description;
 }

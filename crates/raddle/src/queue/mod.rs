@@ -8,7 +8,8 @@
 //! | `simple.rs` | first in, first out, without a bound, tasks or an end |
 //!
 //! `raw.rs` is the one queue behind all of them: a [`Container`], who waits, what has been put and not been done. It brings
-//! no runtime (Python's objects are made of it); `typed.rs` is its face for Rust. `exclusion.rs` keeps the threads apart.
+//! no runtime (Python's objects are made of it); `typed.rs` is its face for Rust. `exclusion.rs` keeps the threads apart,
+//! `producers.rs` remembers who has put.
 //!
 //! # Protocol
 //!
@@ -31,6 +32,7 @@ mod exclusion;
 mod fifo;
 mod lifo;
 mod priority;
+mod producers;
 mod raw;
 #[cfg(not(loom))]
 mod simple;
@@ -44,6 +46,7 @@ pub use exclusion::{Exclusion, HostLocked, Locked};
 pub use fifo::Fifo;
 pub use lifo::Lifo;
 pub use priority::Heap;
+pub use producers::Producers;
 pub use raw::{Container, Denied, HostedQueue, Inside, RawQueue, Refused, TooManyDone};
 #[cfg(not(loom))]
 pub use {

@@ -20,6 +20,7 @@ mod spawn;
 
 pub use carrier::{Carriers, Job, Over, Reserved, Running};
 pub use current::{bind, current, serial, unbind};
+pub(crate) use current::{footprint, known_serial};
 
 pub(crate) use registry::Registry;
 #[cfg(not(loom))]
