@@ -24,20 +24,18 @@ use crate::detach;
 use crate::fastcall::{Method, guarded, install, none, receiver, reference, truth};
 use crate::limit::{Limit, arguments, arguments_after};
 use crate::site::SiteCell;
+use crate::sync::Sharing;
 use crate::sync::lock::describe;
 
 /// The engine's queue: the interpreter's lock protects it, where there is one.
-#[cfg(not(Py_GIL_DISABLED))]
-pub(super) type Raw = raddle::queue::HostedQueue<Order>;
-#[cfg(Py_GIL_DISABLED)]
-pub(super) type Raw = raddle::queue::RawQueue<Order>;
+pub(super) type Raw = raddle::queue::RawQueue<Order, Sharing>;
 
 /// A queue without a bound.
 pub(super) fn raw(kind: Kind) -> Raw {
     #[cfg(not(Py_GIL_DISABLED))]
     // SAFETY: its methods are called by attached threads only, none of them runs Python code or detaches but in its sleep,
     // which `detach` does and undoes.
-    return unsafe { Raw::hosted(Order::new(kind)) };
+    return unsafe { Raw::serialized(Order::new(kind)) };
     #[cfg(Py_GIL_DISABLED)]
     return Raw::of(Order::new(kind));
 }

@@ -102,9 +102,7 @@ pub fn fed_by_the_dead() -> ObjectInfo {
 }
 
 pub fn orphaned() -> Verdict {
-    Verdict::Orphaned {
-        wait: Box::new(wait(&main_thread(), fed_by_the_dead(), at("worker.py", 20, "jobs.get()"))),
-    }
+    Verdict::Orphaned { wait: Box::new(wait(&main_thread(), fed_by_the_dead(), at("worker.py", 20, "jobs.get()"))) }
 }
 
 /// As many threads as asked for, all waiting in the same line.

@@ -151,7 +151,19 @@ impl<'a> Blocked<'a> {
         resource: Arc<dyn Resource>,
         site: Option<Arc<dyn Site>>,
     ) -> Self {
-        Blocked { runtime, me, sleeper, deadline, call, resource, site, pending: None, published: None, outer: None, guessed: false }
+        Blocked {
+            runtime,
+            me,
+            sleeper,
+            deadline,
+            call,
+            resource,
+            site,
+            pending: None,
+            published: None,
+            outer: None,
+            guessed: false,
+        }
     }
 
     fn publish(&mut self, waiter: &Arc<Waiter>) {

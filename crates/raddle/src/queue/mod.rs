@@ -8,8 +8,7 @@
 //! | `simple.rs` | first in, first out, without a bound, tasks or an end |
 //!
 //! `raw.rs` is the one queue behind all of them: a [`Container`], who waits, what has been put and not been done. It brings
-//! no runtime (Python's objects are made of it); `typed.rs` is its face for Rust. `exclusion.rs` keeps the threads apart,
-//! `producers.rs` remembers who has put.
+//! no runtime (Python's objects are made of it); `typed.rs` is its face for Rust. `producers.rs` remembers who has put.
 //!
 //! # Protocol
 //!
@@ -28,7 +27,6 @@
 //! The alternative, a lock with two conditions as in CPython, wakes a thread for each item and switches twice for it; a
 //! lock-free list is slower than this where the host has a lock of its own that excludes others anyway.
 
-mod exclusion;
 mod fifo;
 mod lifo;
 mod priority;
@@ -42,12 +40,11 @@ mod typed;
 #[cfg(all(test, loom))]
 mod models;
 
-pub use exclusion::{Exclusion, HostLocked, Locked};
 pub use fifo::Fifo;
 pub use lifo::Lifo;
 pub use priority::Heap;
 pub use producers::Producers;
-pub use raw::{Container, Denied, HostedQueue, Inside, RawQueue, Refused, TooManyDone};
+pub use raw::{Container, Denied, Inside, RawQueue, Refused, TooManyDone};
 #[cfg(not(loom))]
 pub use {
     fifo::Queue,
