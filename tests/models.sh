@@ -59,6 +59,11 @@ bug queue/raw.rs '(items, inside.call_all())
     /// Takes everything out for good.' the_end_reaches
 bug queue/raw.rs 'joiners.iter().for_each(wake_all);' '' the_last_task_wakes_the_joiner
 bug queue/raw.rs '(inside.items.take(), inside.call_all())' '(inside.items.take(), Line::new())' a_move_reaches_all
+bug queue/producers.rs '    match place.compare_exchange(0, serial, Ordering::Relaxed, Ordering::Relaxed) {' '    let there = place.load(Ordering::Relaxed);
+    if there == 0 {
+        place.store(serial, Ordering::Relaxed);
+    }
+    match if there == 0 { Ok(0) } else { Err(there) } {' both_of_two_new_producers
 bug executor/future.rs 'Phase::Pending => Some(Phase::Running),' 'Phase::Pending | Phase::Cancelled => Some(Phase::Running),' a_future_is_finished_or_cancelled_and_wakes_its_waiter
 bug executor/future.rs 'if Phase::of(word) == Phase::Finishing {' 'if false {' a_guard_comes_before_or_after_a_completion
 bug executor/raw_pool.rs 'let something = !shop.jobs.is_empty() ||' 'let something =' no_job_is_left_to_a_sleeping_worker

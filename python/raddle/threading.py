@@ -5,6 +5,7 @@ What is not a lock or a thread is the standard library's own object, so that bot
 standard library's, which keeps starting the operating system's thread; what is added is that the runtime knows of it.
 """
 
+import os as _os
 import sys as _sys
 import threading
 from _weakref import ref as _ref
@@ -277,6 +278,30 @@ class Timer(Thread):
         if not self.finished.is_set():
             self.function(*self.args, **self.kwargs)
         self.finished.set()
+
+
+class _ShutdownLocks(set):  # type: ignore[type-arg]
+    """What CPython before 3.13 waits for at its end, which has our threads in it for who asks, not for who iterates.
+
+    `threading._shutdown` waits for those that it finds here in its way, and then for our threads in the runtime's, which
+    knows that main is done. So no thread has to be put in and taken out.
+    """
+
+    def __contains__(self, lock: object) -> bool:
+        if isinstance(lock, _raddle.ThreadHandle):
+            return lock.keeps_alive
+        return super().__contains__(lock)
+
+
+def _list_ours() -> None:
+    with _real._shutdown_locks_lock:
+        _real._shutdown_locks = _ShutdownLocks(_real._shutdown_locks)
+
+
+if hasattr(_real, "_shutdown_locks"):
+    _list_ours()
+    if hasattr(_os, "register_at_fork"):
+        _os.register_at_fork(after_in_child=_list_ours)  # after that of `threading`, which makes a new set
 
 
 def _adopt_documentation() -> None:

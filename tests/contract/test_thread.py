@@ -1,9 +1,12 @@
 """threading.Thread, Timer and the module's functions, one body on both runtimes."""
 
 import copy
+import os
 import pickle
 import sys
+import threading
 import time
+import warnings
 import weakref
 from unittest import mock
 
@@ -418,7 +421,6 @@ def test_copy(api):
 def test_signatures(api):
     """As CPython's; `context` of 3.14 may be there on every version."""
     import inspect
-    import threading
 
     paths = ["Thread.start", "Thread.run", "Thread.join", "Thread.is_alive", "Timer", "Timer.cancel", "active_count"]
     for path in [*paths, "current_thread", "enumerate", "main_thread", "settrace", "setprofile", "stack_size"]:
@@ -437,8 +439,6 @@ def test_no_name_beyond(api, name, args):
 
 def test_every_public_name(api):
     """What `threading` has, is here."""
-    import threading
-
     assert set(threading.__all__) <= set(dir(api))
     assert set(threading.__all__) <= set(api.__all__)
 
@@ -453,8 +453,6 @@ def test_main_thread(api):
 
 def test_excepthook_gets_the_error(api, monkeypatch):
     """A thread dies: the hook gets class, value, traceback and thread; join says nothing."""
-    import threading
-
     seen = []
     monkeypatch.setattr(
         threading, "excepthook", lambda args: seen.append((args.exc_type, str(args.exc_value), args.thread))
@@ -466,8 +464,6 @@ def test_excepthook_gets_the_error(api, monkeypatch):
 
 def test_system_exit_is_silent(api, capfd, monkeypatch):
     """A thread that calls sys.exit ends, nothing is printed."""
-    import threading
-
     monkeypatch.setattr(threading, "excepthook", threading.__excepthook__)
     thread = finished(api, target=sys.exit, args=(3,))
     assert not thread.is_alive()
@@ -476,8 +472,6 @@ def test_system_exit_is_silent(api, capfd, monkeypatch):
 
 def test_error_is_printed(api, capfd, monkeypatch):
     """The default hook's text names the thread."""
-    import threading
-
     monkeypatch.setattr(threading, "excepthook", threading.__excepthook__)
     finished(api, target=lambda: 1 / 0, name="doomed")
     err = capfd.readouterr().err
@@ -569,6 +563,78 @@ def test_timer(api):
     other.join(20)
     assert not other.is_alive()
     assert fired.is_set()
+
+
+ODD_INTERVALS = [
+    float("nan"),
+    float("inf"),
+    float("-inf"),
+    1e11,
+    -1,
+    -1e300,
+    2**70,
+    -(2**70),
+    10**400,
+    "x",
+    "1",
+    b"1",
+    [],
+    1j,
+]
+
+
+@pytest.mark.parametrize("interval", ODD_INTERVALS, ids=lambda interval: f"{interval!r:.12}")
+def test_an_odd_interval_is_the_business_of_the_timers_thread(api, monkeypatch, interval):
+    """`start()` returns; the function is called, or the excepthook for what waiting so long raises."""
+
+    def fate(t):
+        seen = []
+        monkeypatch.setattr(threading, "excepthook", lambda args: seen.append((args.exc_type, str(args.exc_value))))
+        timer = t.Timer(interval, seen.append, ["called"])
+        timer.start()
+        timer.join(20)
+        return seen, timer.finished.is_set()
+
+    seen, _ = same(api, fate)
+    assert len(seen) == 1
+
+
+ENDS_LOCKS = pytest.mark.skipif(not hasattr(threading, "_shutdown_locks"), reason="3.13 keeps them elsewhere")
+
+
+@ENDS_LOCKS
+@pytest.mark.parametrize("daemon", [False, True])
+def test_who_is_waited_for_at_the_end_is_listed(api, daemon):
+    """Before 3.13, while it runs, by what stands for its end."""
+    thread, end = running(api, daemon=daemon)
+    lock = thread._tstate_lock
+    assert (lock in threading._shutdown_locks) is not daemon
+    end.set()
+    thread.join(20)
+    assert lock not in threading._shutdown_locks
+
+
+@ENDS_LOCKS
+def test_who_is_waited_for_at_the_end_is_listed_in_the_child_of_a_fork(api):
+    """Of the parent's threads none."""
+
+    def child(parents):
+        thread, end = running(api)
+        lock = thread._tstate_lock
+        listed = lock in threading._shutdown_locks, parents in threading._shutdown_locks
+        end.set()
+        thread.join(20)
+        return (*listed, lock in threading._shutdown_locks) == (True, False, False)
+
+    def body(thread):
+        pid = os.fork()
+        if pid == 0:
+            os._exit(0 if child(thread._tstate_lock) else 1)
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        assert with_running(api, body) == 0
 
 
 def test_context_on_every_version(runtime, api):

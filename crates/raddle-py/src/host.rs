@@ -85,8 +85,15 @@ fn has_signal_handlers(py: Python<'_>) -> PyResult<bool> {
     Ok(false)
 }
 
-/// Counts a verdict and prints it, but for one that was told before in the same words, or that is an error only.
+/// Counts a verdict and prints it, but for one that was told before in the same words, or that is an error only. A guess is
+/// printed under `raddle run` and never counted.
 pub(crate) fn tell(verdict: &Verdict) {
+    if verdict.is_likely() {
+        if OBSERVED.load(Ordering::Relaxed) {
+            print(verdict);
+        }
+        return;
+    }
     *FOUND.lock().unwrap_or_else(PoisonError::into_inner).entry(verdict.code().id()).or_default() += 1;
     let is_raised = match verdict {
         Verdict::Deadlock { outcome, .. } => *outcome == Outcome::Raised,
@@ -94,9 +101,13 @@ pub(crate) fn tell(verdict: &Verdict) {
         _ => false,
     };
     if (OBSERVED.load(Ordering::Relaxed) || !is_raised) && is_new(verdict) {
-        // Straight to the descriptor: the program's `sys.stderr` may be what the threads wait for.
-        let _ = std::io::stderr().write_all(raddle_report::render(verdict, &Style::for_stderr()).as_bytes());
+        print(verdict);
     }
+}
+
+/// Straight to the descriptor: the program's `sys.stderr` may be what the threads wait for.
+fn print(verdict: &Verdict) {
+    let _ = std::io::stderr().write_all(raddle_report::render(verdict, &Style::for_stderr()).as_bytes());
 }
 
 /// A loop can run into the same deadlock again and again: it is printed once.

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use pyo3::exceptions::PySystemExit;
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -84,6 +85,12 @@ impl ThreadHandle {
         // In the child of a fork only the thread that forked goes on.
         let left_behind = self.generation != fork_generation() && me() != self.thread.serial();
         self.thread.state() == State::Ended || left_behind
+    }
+
+    /// Whether the process waits for it at its end.
+    #[getter]
+    fn keeps_alive(&self) -> bool {
+        self.thread.kind() == ThreadKind::Regular && !self.ended()
     }
 
     /// Starts it on a carrier, as the Python object `thread`, whose `_bootstrap` it runs, and sets the object's numbers. The
@@ -222,9 +229,11 @@ impl ThreadHandle {
         self.thread.rename(name);
     }
 
-    /// Notes the error that left its function.
+    /// Notes the error that left its function. `sys.exit()` is a way to return.
     fn failed(&self, error: &Bound<'_, PyAny>) {
-        self.thread.set_error(host::one_line(error));
+        if !error.is_exact_instance_of::<PySystemExit>() {
+            self.thread.set_error(host::one_line(error));
+        }
     }
 
     /// Waits until nothing of it runs any more, at most `timeout` seconds; whether that is so.

@@ -2,7 +2,7 @@
 
 use raddle::graph::verdict::{Ending, Verdict, Wait};
 
-use crate::verdicts::{edge, headline, wait_line};
+use crate::verdicts::{edge, headline, orphaned, wait_line};
 use crate::words::{Names, clean, spot, thing, threads};
 
 /// The verdict without source lines: a headline, then one line for each thread, without a newline at the end.
@@ -24,6 +24,7 @@ pub fn summary(verdict: &Verdict) -> String {
             (format!("{} died: {}", names.with_origin(thread), clean(error)), lines(joiners.iter(), &names))
         }
         Verdict::OwnerDead { wait, .. } => (owner_dead(wait, &names), lines([&**wait].into_iter(), &names)),
+        Verdict::Orphaned { wait } => (orphaned(wait, &names), lines([&**wait].into_iter(), &names)),
         list => listed(list, &names),
     };
     std::iter::once(head).chain(lines.into_iter().map(|line| format!("  {line}"))).collect::<Vec<_>>().join("\n")

@@ -3,6 +3,7 @@
 mod deadlock;
 mod died;
 mod lists;
+mod orphaned;
 mod owner_dead;
 
 use annotate_snippets::Level;
@@ -22,6 +23,7 @@ pub(crate) fn report(verdict: &Verdict) -> Report {
         Verdict::Stalled { waits } => lists::stalled(waits, &names),
         Verdict::Died { thread, error, at, joiners } => died::report(thread, error, at, joiners, &names),
         Verdict::OwnerDead { wait, .. } => owner_dead::report(wait, &names),
+        Verdict::Orphaned { wait } => orphaned::report(wait, &names),
         Verdict::KeepsAlive { cause, threads } => lists::keeps_alive(*cause, threads, &names),
         Verdict::LongestWaits { waits, running } => lists::longest(waits, running, &names),
     }
@@ -29,6 +31,7 @@ pub(crate) fn report(verdict: &Verdict) -> Report {
 
 pub(crate) use deadlock::{edge, headline};
 pub(crate) use lists::wait_line;
+pub(crate) use orphaned::headline as orphaned;
 
 /// `gotcha 10: a lock that is never released; see ...`.
 fn gotcha(code: Code, text: &str) -> (Level<'static>, String) {

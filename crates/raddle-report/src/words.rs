@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
-use raddle::graph::verdict::{Holder, ObjectInfo, Place, ThreadInfo, ThreadKind, Verdict, Wait};
+use raddle::graph::verdict::{Ending, Holder, ObjectInfo, Place, Producer, ThreadInfo, ThreadKind, Verdict, Wait};
 
 const LONGEST: usize = 200;
 
@@ -75,8 +75,20 @@ impl Names {
             Some(holder) if !is_thread(object) => {
                 format!("{} (held by {})", awaited(object), self.thread(&holder.thread))
             }
+            None if !object.producers.is_empty() => {
+                format!("{} (so far fed only by {})", awaited(object), self.producers(object))
+            }
             _ => awaited(object),
         }
+    }
+
+    /// `'A', which died, and 'B', which has ended`.
+    pub(crate) fn producers(&self, object: &ObjectInfo) -> String {
+        let one = |producer: &Producer| {
+            let end = if matches!(producer.ended, Ending::Failed(_)) { "died" } else { "has ended" };
+            format!("{}, which {end}", self.thread(&producer.thread))
+        };
+        object.producers.iter().map(one).collect::<Vec<_>>().join(", and ")
     }
 
     /// `'A', 'B' (started by 'A' at app.py:9)`.
@@ -92,7 +104,7 @@ fn threads_in(verdict: &Verdict) -> Vec<&ThreadInfo> {
         Verdict::Died { thread, joiners, .. } => {
             std::iter::once(&**thread).chain(joiners.iter().map(|wait| &wait.thread)).collect()
         }
-        Verdict::OwnerDead { wait, .. } => threads_of(wait).collect(),
+        Verdict::OwnerDead { wait, .. } | Verdict::Orphaned { wait } => threads_of(wait).collect(),
         Verdict::KeepsAlive { threads, .. } => {
             let waits = threads.iter().filter_map(|(_, wait)| wait.as_ref());
             threads.iter().map(|(thread, _)| thread).chain(waits.flat_map(threads_of)).collect()
@@ -102,7 +114,8 @@ fn threads_in(verdict: &Verdict) -> Vec<&ThreadInfo> {
 }
 
 fn threads_of(wait: &Wait) -> impl Iterator<Item = &ThreadInfo> {
-    std::iter::once(&wait.thread).chain(wait.object.holder.iter().map(|holder| &holder.thread))
+    let producers = wait.object.producers.iter().map(|producer| &producer.thread);
+    std::iter::once(&wait.thread).chain(wait.object.holder.iter().map(|holder| &holder.thread)).chain(producers)
 }
 
 /// `started by 'MainThread' at app.py:9`; `None` for the main thread and where nothing is known.

@@ -6,7 +6,7 @@ use common::{fixture, thread};
 use proptest::prelude::*;
 use raddle::error::{Life, Misuse, Unheld};
 use raddle::graph::verdict::{
-    Cause, Cycle, Ending, Holder, ObjectInfo, Outcome, Place, Reason, ThreadInfo, ThreadKind, Verdict, Wait,
+    Cause, Cycle, Ending, Holder, ObjectInfo, Outcome, Place, Producer, Reason, ThreadInfo, ThreadKind, Verdict, Wait,
 };
 use raddle_report::{Style, detail, render, summary};
 use std::time::Duration;
@@ -45,13 +45,16 @@ prop_compose! {
     fn waits()(
         thread in threads(),
         holder in proptest::option::of((threads(), proptest::option::of(places()), "(?s).{0,9}")),
+        producers in proptest::collection::vec((threads(), "(?s).{0,9}"), 0..5),
         kind in "|Lock|Thread|(?s).{0,4}",
         at in proptest::option::of(places()),
         since in any::<Duration>(),
         timed in any::<bool>(),
     ) -> Wait {
         let holder = holder.map(|(thread, taken_at, error)| Holder { thread, taken_at, ended: Some(Ending::Failed(error)) });
-        let object = ObjectInfo { name: kind.clone(), kind, made_at: None, holder };
+        let producer = |(thread, error)| Producer { thread, ended: Ending::Failed(error) };
+        let producers = producers.into_iter().map(producer).collect();
+        let object = ObjectInfo { name: kind.clone(), kind, made_at: None, holder, producers };
         Wait { thread, object, call: String::new(), at, since, timed }
     }
 }
@@ -93,6 +96,7 @@ fn verdicts() -> impl Strategy<Value = Verdict> {
         (threads(), "(?s).{0,9}", proptest::option::of(places()), many())
             .prop_map(|(thread, error, at, joiners)| Verdict::Died { thread: Box::new(thread), error, at, joiners }),
         waits().prop_map(|wait| Verdict::OwnerDead { wait: Box::new(wait), raised: false }),
+        waits().prop_map(|wait| Verdict::Orphaned { wait: Box::new(wait) }),
         proptest::collection::vec((threads(), proptest::option::of(waits())), 0..9)
             .prop_map(|threads| Verdict::KeepsAlive { cause: Cause::Asleep, threads }),
         (many(), proptest::collection::vec(threads(), 0..9))

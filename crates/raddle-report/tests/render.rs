@@ -113,6 +113,11 @@ fn an_error_over_four_lines_and_a_joiner() {
 }
 
 #[test]
+fn a_consumer_whose_producers_are_dead() {
+    assert_snapshot!(plain(&orphaned()));
+}
+
+#[test]
 fn a_lock_whose_holder_died() {
     assert_snapshot!(plain(&abandoned()));
 }

@@ -43,6 +43,7 @@ fn the_other_kinds() {
     let all = [
         died(),
         abandoned(),
+        orphaned(),
         Verdict::Stalled { waits: sleepers(1) },
         Verdict::KeepsAlive { cause: Cause::Asleep, threads },
         Verdict::LongestWaits { waits: sleepers(1), running: vec![worker()] },
@@ -52,6 +53,8 @@ fn the_other_kinds() {
       'MainThread' waits 0.2 s for Thread 'worker' to end at tests/fixtures/worker.py:18
     RLock 'lock#1' was taken at tests/fixtures/worker.py:9 by 'worker' (started by 'MainThread' at tests/fixtures/worker.py:17), which ended without giving it back (it died: ValueError: no such account)
       'MainThread' waits 0.2 s for RLock 'lock#1' (held by 'worker') at tests/fixtures/worker.py:19
+    'MainThread' likely waits for ever: Queue 'jobs#1' was fed only by 'worker', which died, and 'to-savings', which has ended
+      'MainThread' waits 0.2 s for Queue 'jobs#1' (so far fed only by 'worker', which died, and 'to-savings', which has ended) at tests/fixtures/worker.py:20
     stalled: 1 thread asleep and nothing can wake one
       'w-1' (started by 'MainThread' at tests/fixtures/worker.py:17) waits 0.2 s for Queue 'jobs#1' at tests/fixtures/worker.py:20
     kept alive by 2 threads after the main thread is done

@@ -111,7 +111,7 @@ pub struct Runtime {
     /// Threads in the registry, and those of them that sleep without a time limit. Equal: the program may have stalled.
     threads: AtomicUsize,
     asleep: AtomicUsize,
-    /// The waits among these, by their epochs, that are for something that an ending thread may leave held.
+    /// The waits among these, by their epochs, that are for something that the end of a thread may concern.
     held_up: Mutex<BTreeMap<u64, HeldUp>>,
     /// Held while a cycle is looked at for the last time before it is broken, so that one thread breaks it. Holds the
     /// epochs of the waits that were told of.
@@ -210,19 +210,23 @@ impl Runtime {
         // See `wait_for_end`.
         fence(Ordering::SeqCst);
         thread.joiners.wake(usize::MAX);
-        self.nudge_those_concerned(thread.serial());
+        self.nudge_those_concerned(thread);
     }
 
-    /// Makes those look again who wait for something that the ended thread holds; if nobody runs any more, one at least.
-    fn nudge_those_concerned(&self, ended: u64) {
+    /// Makes those look again who wait for something that the ended thread holds or gave; if nobody runs any more, one at
+    /// least.
+    fn nudge_those_concerned(&self, ended: &Thread) {
         let asleep = self.asleep.load(Ordering::SeqCst);
         if asleep == 0 {
             return;
         }
         let concerned: Vec<_> = {
-            let held_up = self.held_up.lock();
-            let by_ended = |wait: &&HeldUp| wait.resource.holder().is_some_and(|hold| hold.serial == ended);
-            held_up.values().filter(by_ended).map(|wait| Arc::clone(&wait.parker)).collect()
+            let (serial, gave, held_up) = (ended.serial(), ended.has_given(), self.held_up.lock());
+            let is_concerned = |wait: &&HeldUp| {
+                let held = wait.resource.holder().is_some_and(|hold| hold.serial == serial);
+                held || gave && wait.resource.producers().contains(&serial)
+            };
+            held_up.values().filter(is_concerned).map(|wait| Arc::clone(&wait.parker)).collect()
         };
         concerned.iter().for_each(|parker| parker.unpark());
         if concerned.is_empty() && asleep >= self.threads.load(Ordering::SeqCst) {
@@ -411,6 +415,11 @@ impl Runtime {
     pub(crate) fn tell_once(&self, steps: &[Step]) -> bool {
         let own = steps.iter().filter(|step| step.record.call != Call::Import);
         self.tell_epochs_once(own.map(|step| step.record.epoch))
+    }
+
+    /// Whether the wait of this number was told of.
+    pub(crate) fn was_told(&self, epoch: u64) -> bool {
+        self.turn.lock().contains(&epoch)
     }
 
     fn tell_epochs_once(&self, epochs: impl Iterator<Item = u64> + Clone) -> bool {

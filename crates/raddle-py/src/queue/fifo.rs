@@ -13,7 +13,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyTuple, PyType};
 use pyo3::{PyTraverseError, PyVisit};
 use raddle::graph::{Call, Description, Hold, Resource};
-use raddle::queue::{Container, Denied, Refused};
+use raddle::queue::{Container, Denied, Producers, Refused};
 
 use super::compatible::{self, Part, Parts};
 use super::order::{Kind, Order, shape};
@@ -24,20 +24,18 @@ use crate::detach;
 use crate::fastcall::{Method, guarded, install, none, receiver, reference, truth};
 use crate::limit::{Limit, arguments, arguments_after};
 use crate::site::SiteCell;
+use crate::sync::Sharing;
 use crate::sync::lock::describe;
 
 /// The engine's queue: the interpreter's lock protects it, where there is one.
-#[cfg(not(Py_GIL_DISABLED))]
-pub(super) type Raw = raddle::queue::HostedQueue<Order>;
-#[cfg(Py_GIL_DISABLED)]
-pub(super) type Raw = raddle::queue::RawQueue<Order>;
+pub(super) type Raw = raddle::queue::RawQueue<Order, Sharing>;
 
 /// A queue without a bound.
 pub(super) fn raw(kind: Kind) -> Raw {
     #[cfg(not(Py_GIL_DISABLED))]
     // SAFETY: its methods are called by attached threads only, none of them runs Python code or detaches but in its sleep,
     // which `detach` does and undoes.
-    return unsafe { Raw::hosted(Order::new(kind)) };
+    return unsafe { Raw::serialized(Order::new(kind)) };
     #[cfg(Py_GIL_DISABLED)]
     return Raw::of(Order::new(kind));
 }
@@ -48,6 +46,7 @@ pub(crate) struct Queue {
     pub(super) raw: Raw,
     pub(super) kind: Kind,
     pub(super) points: Points,
+    producers: Producers,
     /// Whether the items are in `raw`. Not before `__init__`.
     pub(super) native: AtomicBool,
     /// In native mode; in the compatible one it is a part.
@@ -68,8 +67,8 @@ impl Resource for Waited {
         None
     }
 
-    fn can_be_left(&self) -> bool {
-        false
+    fn producers(&self) -> Vec<u64> {
+        self.0.get().producers.all()
     }
 
     fn describe(&self) -> Description {
@@ -100,6 +99,7 @@ impl Queue {
             raw: raw(kind),
             kind,
             points: Points::default(),
+            producers: Producers::default(),
             native: AtomicBool::new(false),
             maxsize: AtomicI64::new(0),
             shape: AtomicU32::new(0),
@@ -152,6 +152,7 @@ impl Queue {
     /// Attached, and `item` is a live object, which is admitted.
     #[inline(always)]
     unsafe fn put_at_once(&self, item: *mut PyObject) -> bool {
+        self.producers.note();
         // SAFETY: this function's own condition; a reference that is not needed is given back, and is not the last one.
         unsafe {
             let put = self.raw.try_put(reference(item));
@@ -196,6 +197,7 @@ impl Queue {
         if !Self::is_native(this)? {
             return compatible::put(this, item, patience);
         }
+        queue.producers.note();
         if queue.maxsize.load(Ordering::Relaxed) > 0 && !queue.raw.is_shut_down() {
             patience.check()?;
         }

@@ -9,7 +9,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
 use pyo3::{PyTraverseError, PyVisit};
 use raddle::graph::{Call, Description, Hold, Resource};
-use raddle::queue::Container;
+use raddle::queue::{Container, Producers};
 
 use super::fifo::{Raw, denied_or_halted, raw};
 use super::order::Kind;
@@ -25,6 +25,7 @@ use crate::sync::lock::describe;
 #[pyclass(frozen, weakref, subclass, module = "_queue")]
 pub(crate) struct SimpleQueue {
     raw: Raw,
+    producers: Producers,
     made: SiteCell,
 }
 
@@ -37,8 +38,8 @@ impl Resource for Waited {
         None
     }
 
-    fn can_be_left(&self) -> bool {
-        false
+    fn producers(&self) -> Vec<u64> {
+        self.0.get().producers.all()
     }
 
     fn describe(&self) -> Description {
@@ -48,7 +49,9 @@ impl Resource for Waited {
 }
 
 impl SimpleQueue {
+    #[inline(always)]
     fn put(&self, item: Py<PyAny>) {
+        self.producers.note();
         // Without a bound and without an end nothing is refused.
         let put = self.raw.try_put(item);
         debug_assert!(put.is_ok());
@@ -93,7 +96,7 @@ impl SimpleQueue {
     #[new]
     #[pyo3(signature = (), text_signature = "()")]
     fn new() -> Self {
-        SimpleQueue { raw: raw(Kind::Fifo), made: SiteCell::here() }
+        SimpleQueue { raw: raw(Kind::Fifo), producers: Producers::default(), made: SiteCell::here() }
     }
 
     #[classmethod]

@@ -18,12 +18,12 @@ pub(crate) use condition::Condition;
 
 use crate::runtime;
 
-/// How the interpreter's threads come to a lock's word: its own lock is held wherever a raw form is called, but for the sleep
+/// How the interpreter's threads come to a lock's word or a queue: its own lock is held wherever a raw form is called, but for the sleep
 /// itself.
 #[cfg(not(Py_GIL_DISABLED))]
-type Sharing = raddle::seam::Serialized;
+pub(crate) type Sharing = raddle::seam::Serialized;
 #[cfg(Py_GIL_DISABLED)]
-type Sharing = raddle::seam::Concurrent;
+pub(crate) type Sharing = raddle::seam::Concurrent;
 
 /// The serial of the calling thread.
 #[inline]

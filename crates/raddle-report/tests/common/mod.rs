@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use raddle::graph::verdict::{
-    Cycle, Ending, Holder, ObjectInfo, Outcome, Place, ThreadInfo, ThreadKind, Verdict, Wait,
+    Cycle, Ending, Holder, ObjectInfo, Outcome, Place, Producer, ThreadInfo, ThreadKind, Verdict, Wait,
 };
 
 pub fn fixture(file: &str) -> String {
@@ -37,7 +37,7 @@ pub fn main_thread() -> ThreadInfo {
 
 pub fn object(kind: &str, name: &str, held: Option<(&ThreadInfo, Option<Place>)>) -> ObjectInfo {
     let holder = held.map(|(thread, taken_at)| Holder { thread: thread.clone(), taken_at, ended: None });
-    ObjectInfo { kind: kind.into(), name: name.into(), made_at: None, holder }
+    ObjectInfo { kind: kind.into(), name: name.into(), made_at: None, holder, producers: Vec::new() }
 }
 
 pub fn wait(thread: &ThreadInfo, object: ObjectInfo, at: Option<Place>) -> Wait {
@@ -92,6 +92,17 @@ pub fn died() -> Verdict {
         at: Some(raised),
         joiners: vec![join],
     }
+}
+
+/// A queue that the worker put into before it died, like another thread that has returned.
+pub fn fed_by_the_dead() -> ObjectInfo {
+    let died = Producer { thread: worker(), ended: Ending::Failed("ValueError: no such account".into()) };
+    let returned = Producer { thread: savings(), ended: Ending::Finished };
+    ObjectInfo { producers: vec![died, returned], ..object("Queue", "jobs#1", None) }
+}
+
+pub fn orphaned() -> Verdict {
+    Verdict::Orphaned { wait: Box::new(wait(&main_thread(), fed_by_the_dead(), at("worker.py", 20, "jobs.get()"))) }
 }
 
 /// As many threads as asked for, all waiting in the same line.

@@ -11,6 +11,7 @@
 //! | the holder has ended, a strict hold | [`Halt::Abandoned`] | |
 //! | the holder has ended, another hold | | after one second: told |
 //! | every thread sleeps without a limit | | after the grace: told |
+//! | all who have given it so far are dead | | after one second: told as likely |
 //!
 //! There is no watcher: the thread that found something sleeps with a deadline of its own and looks again. A thread that
 //! ends wakes one of those that its end concerns, to make it look. Imports are waited for in the interpreter's own way, so
@@ -32,6 +33,10 @@ use crate::wait::{Sleep, Waiter};
 
 /// How long a wait for the lock of an ended thread stands before it is told.
 const OWNER_DEAD_GRACE: Duration = Duration::from_secs(1);
+
+/// How long a wait for what only dead threads have given stands before it is told; if something speaks against telling it
+/// then, it is looked at again whenever the wait has become longer by a quarter.
+const ORPHANED_GRACE: Duration = Duration::from_secs(1);
 
 /// How soon a thread that sleeps while it imports looks for threads that wait for the import; later, it does so whenever
 /// its wait has become longer by a sixteenth.
@@ -120,6 +125,8 @@ pub struct Blocked<'a> {
     published: Option<Published>,
     /// The wait around this one, if this is a handler's.
     outer: Option<Record>,
+    /// Whether it was told of, as a guess.
+    guessed: bool,
 }
 
 /// How a wait was written down.
@@ -140,6 +147,7 @@ enum Finding {
     Importing,
     /// The epochs of all waits, and how often that has been looked at.
     Stalled(Vec<u64>, u32),
+    Orphaned,
 }
 
 impl<'a> Blocked<'a> {
@@ -151,7 +159,19 @@ impl<'a> Blocked<'a> {
         resource: Arc<dyn Resource>,
         site: Option<Arc<dyn Site>>,
     ) -> Self {
-        Blocked { runtime, me, sleeper, deadline, call, resource, site, pending: None, published: None, outer: None }
+        Blocked {
+            runtime,
+            me,
+            sleeper,
+            deadline,
+            call,
+            resource,
+            site,
+            pending: None,
+            published: None,
+            outer: None,
+            guessed: false,
+        }
     }
 
     fn publish(&mut self, waiter: &Arc<Waiter>) {
@@ -232,13 +252,22 @@ impl<'a> Blocked<'a> {
         let found =
             found.or_else(|| self.runtime.all_asleep().map(|(epochs, grace)| (Finding::Stalled(epochs, 0), grace)));
         let found = found.or_else(|| self.importing());
-        Ok(found.map(|(finding, after)| (finding, Time::now().after(after))))
+        Ok(found.map(|(finding, after)| (finding, Time::now().after(after))).or_else(|| self.orphaned()))
     }
 
     /// Nothing stands now, but this thread is importing: others may come to wait for it without a look at the graph.
     fn importing(&self) -> Option<(Finding, Duration)> {
-        let so_far = self.published.as_ref().map_or(Duration::ZERO, |published| published.since.elapsed());
-        self.runtime.holds_foreign(self.me).then_some((Finding::Importing, IMPORT_LOOK.max(so_far / 16)))
+        self.runtime.holds_foreign(self.me).then_some((Finding::Importing, IMPORT_LOOK.max(self.so_far() / 16)))
+    }
+
+    /// Nothing else was found, but nobody may be left to give what this thread waits for.
+    fn orphaned(&self) -> Option<(Finding, Time)> {
+        let found = self.call == Call::Get && !self.guessed && self.runtime.may_be_orphaned(self.me);
+        found.then(|| (Finding::Orphaned, Time::now().after(ORPHANED_GRACE.max(self.so_far() / 4))))
+    }
+
+    fn so_far(&self) -> Duration {
+        self.published.as_ref().map_or(Duration::ZERO, |published| published.since.elapsed())
     }
 
     /// Ends this wait with an error if the cycle is one that nothing can dissolve.
@@ -303,15 +332,22 @@ impl<'a> Blocked<'a> {
                     .then(|| runtime.describe_owner_dead(&step, false))
             }
             Finding::Stalled(epochs, looks) => match runtime.describe_stall(&epochs) {
-                Stall::Over => None,
                 Stall::Stands(verdict) => Some(*verdict),
                 // A thread that has just ended is still counted by the system for a while.
-                Stall::Unsure if looks < LOOKS => {
+                Stall::Unsure => {
                     let later = Time::now().after(runtime.policy().grace * 2u32.pow(looks));
-                    return Ok(Some((Finding::Stalled(epochs, looks + 1), later)));
+                    let again = (looks < LOOKS).then(|| (Finding::Stalled(epochs, looks + 1), later));
+                    return Ok(self.orphaned().or(again));
                 }
-                Stall::Unsure => None,
+                Stall::Over => return Ok(self.orphaned()),
             },
+            Finding::Orphaned => {
+                if let Some(guess) = runtime.describe_orphaned(self.me) {
+                    self.guessed = true;
+                    runtime.tell(&guess);
+                }
+                return self.find();
+            }
         };
         if let Some(verdict) = verdict {
             runtime.tell(&verdict);

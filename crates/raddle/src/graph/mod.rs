@@ -6,13 +6,15 @@
 //! wait for one thing at a time and things with an owner have one, so there is one way to go, and the last thread to
 //! close a cycle finds it whole, because each writes its record before it looks.
 //!
-//! A wait that any of several threads may end is no single way any more; see `knot.rs`.
+//! A wait that any of several threads may end is no single way any more; see `knot.rs`. One that nobody in particular may end
+//! is still suspicious if all who did so in the past are dead: `orphan.rs`.
 //!
 //! What a walk saw at different moments is true at one moment if a second walk sees the same: records carry a number that
 //! is never used twice (the epoch), and a thread that sleeps neither takes nor gives.
 
 mod blocked;
 mod knot;
+mod orphan;
 mod resource;
 pub mod verdict;
 mod walk;

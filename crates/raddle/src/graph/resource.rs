@@ -11,7 +11,8 @@ pub trait Resource: Send + Sync + Debug {
     /// takes no lock and runs no code of the program or its host.
     fn holder(&self) -> Option<Hold>;
 
-    /// Whether a holder may end and leave it held. If not, whoever waits for it need not hear of the ends of threads.
+    /// Whether a thread may end and leave it held, or be the last that gave it. If not, whoever waits for it need not hear of
+    /// the ends of threads.
     fn can_be_left(&self) -> bool {
         true
     }
@@ -19,6 +20,12 @@ pub trait Resource: Send + Sync + Debug {
     /// If no one thread holds it, but each of these may give it and nobody else can: who. Empty: not known, or anybody.
     /// Called like [`holder`](Resource::holder), though it may take a mutex that is never held while another is taken.
     fn helpers(&self) -> Vec<u64> {
+        Vec::new()
+    }
+
+    /// If it is a thing that threads give and others take: who has given so far. Empty: nobody, or they are not all known.
+    /// Called like [`holder`](Resource::holder).
+    fn producers(&self) -> Vec<u64> {
         Vec::new()
     }
 

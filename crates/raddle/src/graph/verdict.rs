@@ -73,6 +73,15 @@ pub struct Holder {
     pub ended: Option<Ending>,
 }
 
+/// A thread that gave others what they wait for, and has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Producer {
+    /// Who.
+    pub thread: ThreadInfo,
+    /// How it ended.
+    pub ended: Ending,
+}
+
 /// Something that threads wait for: a lock, a semaphore, the end of a thread.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectInfo {
@@ -84,6 +93,8 @@ pub struct ObjectInfo {
     pub made_at: Option<Place>,
     /// Who has it now.
     pub holder: Option<Holder>,
+    /// For a thing that threads give: who has given so far, if all of them have ended and one died; else empty.
+    pub producers: Vec<Producer>,
 }
 
 /// A thread that sleeps until it gets something.
@@ -117,7 +128,7 @@ pub enum Code {
     Deadlock,
     /// `RD002`: every thread sleeps and nothing can wake one.
     Stalled,
-    /// `RD003`: a thread died of an error that nobody handled.
+    /// `RD003`: a thread died of an error that nobody handled, and who may miss it.
     Died,
     /// `RD004`: a thread waits for a lock whose holder has ended.
     OwnerDead,
@@ -199,6 +210,12 @@ pub enum Verdict {
         /// Whether that thread got an error instead of waiting on.
         raised: bool,
     },
+    /// `RD003`, likely: a thread waits for what only ended threads have given so far. The object's producers say who they
+    /// were and how they ended. Another thread may still give it.
+    Orphaned {
+        /// Who waits.
+        wait: Box<Wait>,
+    },
     /// `RD005`.
     KeepsAlive {
         /// Why it is told now.
@@ -239,10 +256,15 @@ impl Verdict {
         match self {
             Verdict::Deadlock { .. } => Code::Deadlock,
             Verdict::Stalled { .. } => Code::Stalled,
-            Verdict::Died { .. } => Code::Died,
+            Verdict::Died { .. } | Verdict::Orphaned { .. } => Code::Died,
             Verdict::OwnerDead { .. } => Code::OwnerDead,
             Verdict::KeepsAlive { .. } => Code::KeepsAlive,
             Verdict::LongestWaits { .. } => Code::LongestWaits,
         }
+    }
+
+    /// Whether it may be wrong, so that nothing should be failed for it.
+    pub fn is_likely(&self) -> bool {
+        matches!(self, Verdict::Orphaned { .. })
     }
 }

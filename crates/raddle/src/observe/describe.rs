@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::graph::verdict::{
-    Cause, Cycle, Ending, Holder, ObjectInfo, Outcome, Place, ThreadInfo, ThreadKind, Verdict, Wait,
+    Cause, Cycle, Ending, Holder, ObjectInfo, Outcome, Place, Producer, ThreadInfo, ThreadKind, Verdict, Wait,
 };
 use crate::graph::{Call, Hold, Record, Resource, Step};
 use crate::runtime::Runtime;
@@ -26,7 +26,9 @@ impl Runtime {
     pub fn object(&self, resource: &dyn Resource) -> (ObjectInfo, Option<Place>) {
         let about = resource.describe();
         let holder = self.holder_of(resource, about.taken_at.clone());
-        (ObjectInfo { kind: about.kind, name: about.name, made_at: about.made_at, holder }, about.taken_at)
+        let producer = |thread: Arc<Thread>| Producer { thread: thread.info(), ended: thread.ending() };
+        let producers = self.dead_producers(resource).into_iter().map(producer).collect();
+        (ObjectInfo { kind: about.kind, name: about.name, made_at: about.made_at, holder, producers }, about.taken_at)
     }
 
     fn holder_of(&self, resource: &dyn Resource, taken_at: Option<Place>) -> Option<Holder> {

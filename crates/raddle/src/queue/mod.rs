@@ -8,7 +8,7 @@
 //! | `simple.rs` | first in, first out, without a bound, tasks or an end |
 //!
 //! `raw.rs` is the one queue behind all of them: a [`Container`], who waits, what has been put and not been done. It brings
-//! no runtime (Python's objects are made of it); `typed.rs` is its face for Rust. `exclusion.rs` keeps the threads apart.
+//! no runtime (Python's objects are made of it); `typed.rs` is its face for Rust. `producers.rs` remembers who has put.
 //!
 //! # Protocol
 //!
@@ -27,10 +27,10 @@
 //! The alternative, a lock with two conditions as in CPython, wakes a thread for each item and switches twice for it; a
 //! lock-free list is slower than this where the host has a lock of its own that excludes others anyway.
 
-mod exclusion;
 mod fifo;
 mod lifo;
 mod priority;
+mod producers;
 mod raw;
 #[cfg(not(loom))]
 mod simple;
@@ -40,11 +40,11 @@ mod typed;
 #[cfg(all(test, loom))]
 mod models;
 
-pub use exclusion::{Exclusion, HostLocked, Locked};
 pub use fifo::Fifo;
 pub use lifo::Lifo;
 pub use priority::Heap;
-pub use raw::{Container, Denied, HostedQueue, Inside, RawQueue, Refused, TooManyDone};
+pub use producers::Producers;
+pub use raw::{Container, Denied, Inside, RawQueue, Refused, TooManyDone};
 #[cfg(not(loom))]
 pub use {
     fifo::Queue,

@@ -1,12 +1,11 @@
 //! The queue behind all queues: a container, its bound, who waits, how many tasks are not done. See the room's head.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::sync::Arc;
 
-use super::exclusion::{Exclusion, HostLocked, Locked};
 use crate::graph::{Blocked, Halt};
 use crate::seam::atomic::{AtomicUsize, Ordering};
-use crate::seam::{Parker, fork_generation};
+use crate::seam::{ByHost, Concurrent, Exclusion, Parker, Serialized, Sharing, fork_generation};
 use crate::wait::{
     Link, Popped, Sleep, Waiter,
     queue::{Line, remove},
@@ -184,7 +183,7 @@ impl<C: Container> Inside<C> {
     }
 }
 
-/// A queue without a runtime.
+/// A queue without a runtime, for threads that come as `S` says.
 ///
 /// ```
 /// use raddle::queue::{Fifo, RawQueue, Refused};
@@ -197,31 +196,47 @@ impl<C: Container> Inside<C> {
 /// queue.task_done().unwrap();
 /// assert!(queue.task_done().is_err());
 /// ```
-#[derive(Debug, Default)]
-pub struct RawQueue<C, X = Locked<Inside<C>>> {
-    inside: X,
+pub struct RawQueue<C: Container, S: Sharing = Concurrent> {
+    inside: S::Exclusive<Inside<C>>,
     /// How many items there may be; 0: any number.
     bound: AtomicUsize,
-    kind: std::marker::PhantomData<fn() -> C>,
 }
 
-/// A queue that the host's lock protects.
-pub type HostedQueue<C> = RawQueue<C, HostLocked<Inside<C>>>;
+impl<C: Container> Default for RawQueue<C> {
+    fn default() -> Self {
+        RawQueue { inside: Default::default(), bound: AtomicUsize::new(0) }
+    }
+}
 
-impl<C: Container> HostedQueue<C> {
+impl<C: Container, S: Sharing> Debug for RawQueue<C, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RawQueue").field("bound", &self.bound()).finish_non_exhaustive()
+    }
+}
+
+impl<C: Container> RawQueue<C> {
     /// A queue of `items`, without a bound.
+    pub fn of(items: C) -> Self {
+        let queue = RawQueue::default();
+        queue.with(|inside| inside.items = items);
+        queue
+    }
+}
+
+impl<C: Container> RawQueue<C, Serialized> {
+    /// A queue of `items`, without a bound, for threads that come one at a time.
     ///
     /// # Safety
     /// All its methods must be called while holding one lock that is the same for all callers. Those that sleep release
     /// it through the [`Sleeper`](crate::graph::Sleeper) only, and hold it again when that returns.
-    pub unsafe fn hosted(items: C) -> Self {
+    pub unsafe fn serialized(items: C) -> Self {
         // SAFETY: every method of the queue enters the exclusion in its caller's own call, and sleeps outside of it.
-        let inside = unsafe { HostLocked::new(Inside { items, ..Inside::default() }) };
-        RawQueue { inside, bound: AtomicUsize::new(0), kind: std::marker::PhantomData }
+        let inside = unsafe { ByHost::new(Inside { items, ..Inside::default() }) };
+        RawQueue { inside, bound: AtomicUsize::new(0) }
     }
 }
 
-impl<C: Container, X: Exclusion<Inside<C>>> RawQueue<C, X> {
+impl<C: Container, X: Sharing> RawQueue<C, X> {
     #[inline]
     fn with<R>(&self, change: impl FnOnce(&mut Inside<C>) -> R) -> R {
         self.inside.with(|inside| {

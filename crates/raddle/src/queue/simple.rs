@@ -42,6 +42,7 @@ impl<T> SimpleQueue<T> {
     /// Puts an item.
     pub fn put(&self, item: T) {
         // Without a bound and without an end nothing is refused.
+        self.label.producers.note();
         let put = self.raw.try_put(item);
         debug_assert!(put.is_ok());
     }

@@ -6,6 +6,7 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Producers;
 use super::raw::{Container, Denied, RawQueue, Refused, TooManyDone};
 use crate::facade::block;
 use crate::graph::{Call, Description, Hold, Resource, Site};
@@ -129,6 +130,7 @@ impl<C: Container> OrderedQueue<C> {
     /// assert_eq!(queue.try_put(2), Err(PutError::Full(2)));
     /// ```
     pub fn try_put(&self, item: C::Item) -> Result<(), PutError<C::Item>> {
+        self.label.producers.note();
         self.raw.try_put(item).map_err(|(item, refused)| match refused {
             Refused::NotNow => PutError::Full(item),
             Refused::ShutDown | Refused::Moved => PutError::ShutDown(item),
@@ -276,12 +278,13 @@ pub(super) fn wait_for_item<C: Container>(
     })
 }
 
-/// A queue's name and place, which a report may still need when the queue is gone.
+/// A queue's name, place and producers, which a report may still need when the queue is gone.
 #[derive(Debug)]
 pub(super) struct Label {
     kind: &'static str,
     name: String,
     made: &'static Location<'static>,
+    pub(super) producers: Producers,
 }
 
 impl Label {
@@ -289,7 +292,7 @@ impl Label {
     pub(super) fn here(kind: &'static str, name: Option<&str>) -> Arc<Label> {
         let made = Location::caller();
         let name = name.map_or_else(|| format!("{}:{}", made.file(), made.line()), str::to_owned);
-        Arc::new(Label { kind, name, made })
+        Arc::new(Label { kind, name, made, producers: Producers::default() })
     }
 }
 
@@ -298,8 +301,8 @@ impl Resource for Label {
         None
     }
 
-    fn can_be_left(&self) -> bool {
-        false
+    fn producers(&self) -> Vec<u64> {
+        self.producers.all()
     }
 
     fn describe(&self) -> Description {

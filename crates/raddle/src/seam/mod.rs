@@ -24,6 +24,7 @@ pub(crate) mod thread;
 
 mod clock;
 mod fork;
+mod sharing;
 mod word;
 
 #[cfg(not(loom))]
@@ -35,8 +36,8 @@ pub(crate) use loom::sync::atomic;
 pub use clock::Time;
 pub use fork::{after_fork_in_child, fork_generation};
 pub use os::{Guard, Mutex, Parker, Woken, os_threads};
+pub use sharing::{ByHost, ByMutex, Concurrent, Exclusion, Serialized, Sharing};
 pub(crate) use word::Word;
-pub use word::{Concurrent, Serialized, Sharing};
 
 /// Gives way to another thread that is in the middle of the few instructions which this one waits for.
 pub(crate) fn pause() {

@@ -1,38 +1,14 @@
 //! A word of state that is changed by exchanging what was seen for what shall be.
 //!
-//! A locked instruction costs as much as all the rest of an uncontended take. A host whose threads run one at a time (the
-//! interpreter with its lock) need not pay for it: between the load and the store of one of its threads no other runs. So a
-//! word is told by its type how threads come to it, [`Concurrent`] or [`Serialized`]; the protocols above are the same
-//! for both, and the models check the former, which allows more.
+//! Its type tells how threads come to it (`sharing.rs`); the protocols above are the same for both ways, and the models
+//! check the concurrent one, which allows more. Reading it is free for all.
 //!
 //! A word that is wrongly called serialized would lose changes, but it stays an atomic: no undefined behaviour follows.
 
-use std::fmt::Debug;
 use std::marker::PhantomData;
 
+use super::Sharing;
 use super::atomic::{AtomicU64, Ordering};
-
-/// How threads come to a word.
-pub trait Sharing: Debug + Send + Sync + 'static {
-    /// Whether whoever changes the word holds a lock of the host's meanwhile, one for all words.
-    const SERIALIZED: bool;
-}
-
-/// From several threads at once.
-#[derive(Debug)]
-pub struct Concurrent;
-
-/// One at a time: all who change the word hold the host's lock while they do. Reading it is free for all.
-#[derive(Debug)]
-pub struct Serialized;
-
-impl Sharing for Concurrent {
-    const SERIALIZED: bool = false;
-}
-
-impl Sharing for Serialized {
-    const SERIALIZED: bool = true;
-}
 
 /// See the module.
 #[derive(Debug)]

@@ -5,13 +5,18 @@
 //! foreign, with the first lock it takes, and stays the same thread until the operating system's thread ends.
 
 use std::cell::{Cell, RefCell};
+use std::mem::MaybeUninit;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{State, Thread};
 use crate::graph::verdict::ThreadKind;
 use crate::runtime::Runtime;
 
 struct Current(RefCell<Option<(&'static Runtime, Arc<Thread>)>>);
+
+/// How often a thread of the system has become, or ceased to be, one of the runtime's.
+static CHANGES: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
     static SERIAL: Cell<u64> = const { Cell::new(0) };
@@ -22,7 +27,7 @@ impl Drop for Current {
     /// The last thing of a thread that the runtime sees. No code of the host may run here: it may have ended.
     fn drop(&mut self) {
         if let Some((runtime, thread)) = self.0.take() {
-            SERIAL.set(0);
+            become_thread(0);
             runtime.ended(&thread);
         }
     }
@@ -35,6 +40,31 @@ pub fn serial(runtime: impl FnOnce() -> &'static Runtime) -> u64 {
         0 => adopt(runtime()).serial(),
         serial => serial,
     }
+}
+
+/// The same of a thread that gives something to take, without making it known: 0 if it is not.
+pub(crate) fn known_giver() -> u64 {
+    let _ = CURRENT.try_with(|current| current.0.borrow().as_ref().inspect(|(_, thread)| thread.gives()).is_some());
+    SERIAL.get()
+}
+
+fn become_thread(serial: u64) {
+    SERIAL.set(serial);
+    CHANGES.fetch_add(1, Ordering::Relaxed);
+}
+
+/// A word from which is seen, without a look into thread-local memory, that the calling thread is one that called before:
+/// no two threads have the same, though one may have many.
+///
+/// It is the page of the stack that the call stands on, which is one living thread's alone, and how often any thread has
+/// begun or ended so far: after that the page may be another's.
+#[inline(always)]
+pub(crate) fn footprint() -> u64 {
+    const PAGE: u32 = 12;
+    const PAGE_NUMBERS: u32 = 36;
+    let here = MaybeUninit::<u8>::uninit();
+    let page = std::ptr::from_ref(&here).addr() as u64 >> PAGE;
+    page ^ (CHANGES.load(Ordering::Relaxed) << PAGE_NUMBERS)
 }
 
 /// The calling thread.
@@ -65,7 +95,7 @@ pub fn bind(runtime: &'static Runtime, thread: &Arc<Thread>) {
     match before {
         Ok(before) => {
             thread.set_state(State::Running);
-            SERIAL.set(thread.serial());
+            become_thread(thread.serial());
             if let Some((runtime, before)) = before {
                 runtime.ended(&before);
             }
@@ -79,7 +109,7 @@ pub fn bind(runtime: &'static Runtime, thread: &Arc<Thread>) {
 /// Nothing of it may run after this: whoever waits for its end is woken.
 pub fn unbind() {
     let thread = CURRENT.try_with(|current| current.0.take()).ok().flatten();
-    SERIAL.set(0);
+    become_thread(0);
     if let Some((runtime, thread)) = thread {
         runtime.ended(&thread);
     }

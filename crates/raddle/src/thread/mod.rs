@@ -20,6 +20,7 @@ mod spawn;
 
 pub use carrier::{Carriers, Job, Over, Reserved, Running};
 pub use current::{bind, current, serial, unbind};
+pub(crate) use current::{footprint, known_giver};
 
 pub(crate) use registry::Registry;
 #[cfg(not(loom))]
@@ -28,7 +29,7 @@ pub(crate) use spawn::message;
 pub use spawn::{JoinHandle, spawn};
 
 use std::fmt;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use crate::error::Life;
@@ -80,6 +81,8 @@ pub struct Thread {
     pub(crate) wait: Mutex<Option<Record>>,
     /// Those who wait for its end.
     pub(crate) joiners: Queue,
+    /// Whether it has given something to take, as an item to a queue, of which it is known that it was this thread.
+    gave: AtomicBool,
 }
 
 const KINDS: [ThreadKind; 4] = [ThreadKind::Main, ThreadKind::Regular, ThreadKind::Daemon, ThreadKind::Foreign];
@@ -102,6 +105,7 @@ impl Thread {
             parker: Arc::default(),
             wait: Mutex::default(),
             joiners: Queue::default(),
+            gave: AtomicBool::new(false),
         })
     }
 
@@ -181,6 +185,14 @@ impl Thread {
     pub fn life(&self) -> Life {
         let ended = self.ended_at.get().map(|at| (at.elapsed(), self.ending()));
         Life { thread: self.info(), since: self.since.elapsed(), ended }
+    }
+
+    fn gives(&self) {
+        self.gave.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn has_given(&self) -> bool {
+        self.gave.load(Ordering::Relaxed)
     }
 
     /// The bed it sleeps in.
