@@ -251,6 +251,7 @@ fn is_machinery(file: &str) -> bool {
 }
 
 /// The innermost place of the calling thread's stack in the user's own code.
+#[inline(never)]
 pub(crate) fn of_user(py: Python<'_>) -> Option<Arc<dyn Site>> {
     // SAFETY: attached. The function returns a new reference or null; `Bound` gives it back.
     let frame =

@@ -107,6 +107,10 @@ impl Display for Call {
 }
 
 /// See the module. Made by each blocking call that could not go through at once.
+///
+/// It lies on the stack of every thread that blocks, below the frame of [`Sleep::sleep`]. Two pages of a stack are all that
+/// ten thousand of them should need, so what is rare is in boxes, and what is done before and after the sleep is in functions
+/// that are not inlined.
 pub struct Blocked<'a> {
     pub(crate) runtime: &'a Runtime,
     pub(crate) me: &'a Thread,
@@ -120,14 +124,14 @@ pub struct Blocked<'a> {
     /// In which process of a chain of forks this wait was written down, and when: a child forgets the records of its parent.
     published: Option<(u32, Time)>,
     /// The wait around this one, if this is a handler's.
-    outer: Option<Record>,
+    outer: Option<Box<Record>>,
 }
 
 #[derive(Debug)]
 enum Finding {
     Cycle(Vec<Step>),
-    Knot(Knot),
-    OwnerDead(Step),
+    Knot(Box<Knot>),
+    OwnerDead(Box<Step>),
     /// Nothing yet: a wait of the host's for something that this thread holds may come about.
     Importing,
     /// The epochs of all waits, and how often that has been looked at.
@@ -146,6 +150,7 @@ impl<'a> Blocked<'a> {
         Blocked { runtime, me, sleeper, deadline, call, resource, site, pending: None, published: None, outer: None }
     }
 
+    #[inline(never)]
     fn publish(&mut self, waiter: &Arc<Waiter>) {
         let (timed, now) = (self.deadline.is_some(), Time::now());
         let record = Record {
@@ -157,7 +162,7 @@ impl<'a> Blocked<'a> {
             since: now,
             timed,
         };
-        self.outer = self.me.wait.lock().replace(record);
+        self.outer = self.me.wait.lock().replace(record).map(Box::new);
         self.published = Some((fork_generation(), now));
         if !timed {
             self.runtime.fell_asleep(self.me.serial());
@@ -168,11 +173,12 @@ impl<'a> Blocked<'a> {
         self.published.is_some_and(|(generation, _)| generation == fork_generation())
     }
 
+    #[inline(never)]
     fn withdraw(&mut self) {
         if self.is_published() {
             self.published = None;
             // It goes on as another wait: the thread has run since.
-            let outer = self.outer.take().map(|outer| Record { epoch: self.runtime.next_epoch(), ..outer });
+            let outer = self.outer.take().map(|outer| Record { epoch: self.runtime.next_epoch(), ..*outer });
             // Dropped outside the mutex: it may be the last owner of something of the host's.
             let record = std::mem::replace(&mut *self.me.wait.lock(), outer);
             if self.deadline.is_none() {
@@ -190,6 +196,7 @@ impl<'a> Blocked<'a> {
     }
 
     /// Looks at the graph; returns when to look again.
+    #[inline(never)]
     fn look(&mut self) -> Result<Option<Time>, Halt> {
         if self.deadline.is_some() || self.runtime.policy().deadlocks == Deadlocks::Off {
             return Ok(None);
@@ -202,6 +209,7 @@ impl<'a> Blocked<'a> {
         Ok(self.pending.as_ref().map(|(_, due)| *due))
     }
 
+    #[inline(never)]
     fn find(&mut self) -> Result<Option<(Finding, Time)>, Halt> {
         let grace = self.runtime.policy().grace;
         let (steps, end) = self.runtime.walk_far_from(self.me);
@@ -211,11 +219,8 @@ impl<'a> Blocked<'a> {
                 self.break_cycle(&steps)?;
                 Some((Finding::Cycle(steps), grace))
             }
-            End::Dead if steps.len() == 1 => {
-                self.refuse_the_dead(&steps[0])?;
-                steps.into_iter().next().map(|step| (Finding::OwnerDead(step), OWNER_DEAD_GRACE))
-            }
-            End::Shared => self.runtime.knot_from(self.me).map(|knot| (Finding::Knot(knot), grace)),
+            End::Dead if steps.len() == 1 => self.owner_dead(steps)?,
+            End::Shared => self.runtime.knot_from(self.me).map(|knot| (Finding::Knot(Box::new(knot)), grace)),
             End::Dead | End::Open => None,
         };
         let found =
@@ -225,12 +230,14 @@ impl<'a> Blocked<'a> {
     }
 
     /// Nothing stands now, but this thread is importing: others may come to wait for it without a look at the graph.
+    #[inline(never)]
     fn importing(&self) -> Option<(Finding, Duration)> {
         let so_far = self.published.map_or(Duration::ZERO, |(_, since)| since.elapsed());
         self.runtime.holds_foreign(self.me).then_some((Finding::Importing, IMPORT_LOOK.max(so_far / 16)))
     }
 
     /// Ends this wait with an error if the cycle is one that nothing can dissolve.
+    #[cold]
     fn break_cycle(&mut self, steps: &[Step]) -> Result<(), Halt> {
         let runtime = self.runtime;
         if runtime.reason_to_tell_only(steps).is_some() {
@@ -254,11 +261,14 @@ impl<'a> Blocked<'a> {
         Err(Halt::Deadlock(Box::new(verdict)))
     }
 
-    fn refuse_the_dead(&mut self, step: &Step) -> Result<(), Halt> {
+    /// The holder has ended: that is an error, or something to look at again.
+    #[cold]
+    fn owner_dead(&mut self, steps: Vec<Step>) -> Result<Option<(Finding, Duration)>, Halt> {
+        let Some(step) = steps.into_iter().next() else { return Ok(None) };
         if !step.hold.strict || self.call != Call::Acquire {
-            return Ok(());
+            return Ok(Some((Finding::OwnerDead(Box::new(step)), OWNER_DEAD_GRACE)));
         }
-        let verdict = self.runtime.describe_owner_dead(step, true);
+        let verdict = self.runtime.describe_owner_dead(&step, true);
         self.runtime.tell(&verdict);
         Err(Halt::Abandoned(Box::new(verdict)))
     }
@@ -288,7 +298,7 @@ impl<'a> Blocked<'a> {
             }
             Finding::OwnerDead(step) => {
                 let (again, end) = runtime.walk_from(self.me);
-                (matches!(end, End::Dead) && same(std::slice::from_ref(&step), &again) && runtime.tell_once(&again))
+                (matches!(end, End::Dead) && same(std::slice::from_ref(&*step), &again) && runtime.tell_once(&again))
                     .then(|| runtime.describe_owner_dead(&step, false))
             }
             Finding::Stalled(epochs, looks) => match runtime.describe_stall(&epochs) {

@@ -72,7 +72,7 @@ pub struct Carriers {
 struct Idle {
     carrier: Arc<Carrier>,
     /// What its thread began with, and has again.
-    birth: Inherited,
+    birth: Arc<Inherited>,
 }
 
 /// What a carrier is to do next.
@@ -100,6 +100,12 @@ impl Carrier {
         *self.errand.lock() = Some(errand);
         self.parker.unpark();
     }
+}
+
+/// What the calling thread has inherited.
+#[inline(never)]
+fn inherited() -> Arc<Inherited> {
+    Arc::new(Inherited::of_caller())
 }
 
 impl fmt::Debug for Carrier {
@@ -169,7 +175,7 @@ impl Carriers {
             return None;
         }
         let wanted = Inherited::of_caller();
-        let fits = |idle: &Idle| idle.carrier.stack == stack && idle.birth == wanted;
+        let fits = |idle: &Idle| idle.carrier.stack == stack && *idle.birth == wanted;
         let mut idle = self.idle.lock();
         let place = idle.iter().rposition(fits)?;
         Some(idle.remove(place).carrier)
@@ -197,10 +203,11 @@ impl Carriers {
         made.map(|_| carrier)
     }
 
-    /// The life of a carrier, on its own thread.
+    /// The life of a carrier, on its own thread. What it does between jobs is in functions of their own: its frame lies
+    /// below that of every thread that blocks.
     fn live(self: Arc<Self>, carrier: &Arc<Carrier>) {
         carrier.native_id.store(os::native_id(), Ordering::Release);
-        let birth = Inherited::of_caller();
+        let birth = inherited();
         let mut limit = None;
         while let Some(job) = self.next_job(carrier, limit) {
             let over = Over { carriers: Arc::clone(&self), generation: carrier.generation, announced: false };
@@ -209,18 +216,26 @@ impl Carriers {
             if carrier.generation != fork_generation() {
                 return; // the child of a fork: nobody counts us there
             }
-            if self.once.load(Ordering::Relaxed) || os::has_thread_bound_libraries() || Inherited::of_caller() != birth
-            {
+            if !self.rest(carrier, &birth) {
                 break;
             }
             limit = Some(Time::now().after(IDLE));
-            self.idle.lock().push(Idle { carrier: Arc::clone(carrier), birth: birth.clone() });
         }
         let mut leaving = self.leaving.lock();
         leaving.retain(|native_id| !os::is_gone(*native_id));
         leaving.push(carrier.native_id.load(Ordering::Relaxed));
         drop(leaving);
         self.alive.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// Makes a carrier that has done a job an idle one; false if it must not carry another.
+    #[inline(never)]
+    fn rest(&self, carrier: &Arc<Carrier>, birth: &Arc<Inherited>) -> bool {
+        if self.once.load(Ordering::Relaxed) || os::has_thread_bound_libraries() || Inherited::of_caller() != **birth {
+            return false;
+        }
+        self.idle.lock().push(Idle { carrier: Arc::clone(carrier), birth: Arc::clone(birth) });
+        true
     }
 
     /// Waits for a job; `None` if none came until `limit`, or if there is to be none.
