@@ -93,8 +93,8 @@ fn median(rounds: &[Round], of: impl Fn(&Round) -> f64) -> f64 {
 fn row(name: &str, spread: Duration) -> bool {
     let (count, rounds) = (number("COUNT", 1e4) as usize, number("ROUNDS", 7.0) as usize);
     let rounds: Vec<_> = (0..rounds).map(|_| round(count, Duration::from_millis(100), spread)).collect();
-    let [armed, expired, purged] = [|it: &Round| it.armed, |it: &Round| it.expired, |it: &Round| it.purged]
-        .map(|part| median(&rounds, part));
+    let [armed, expired, purged] =
+        [|it: &Round| it.armed, |it: &Round| it.expired, |it: &Round| it.purged].map(|part| median(&rounds, part));
     let [middle, late] = [|it: &Round| it.middle, |it: &Round| it.late].map(|part| median(&rounds, part));
     println!(
         "{count} timers, {name}: armed {armed:.2} us, expired {expired:.2} us, armed and purged {purged:.2} us of CPU each; \
