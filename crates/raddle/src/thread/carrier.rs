@@ -59,6 +59,8 @@ pub type Job = Box<dyn FnOnce(Over) + Send>;
 pub struct Carriers {
     /// Latest last: the one that was used last is used first.
     idle: Mutex<Vec<Idle>>,
+    /// What the latest one began with: most begin with the same, and share it.
+    birth: Mutex<Option<Arc<Inherited>>>,
     /// The system's numbers of those that are ending.
     leaving: Mutex<Vec<u32>>,
     /// Threads of the system, and those among them whose job is not over.
@@ -100,12 +102,6 @@ impl Carrier {
         *self.errand.lock() = Some(errand);
         self.parker.unpark();
     }
-}
-
-/// What the calling thread has inherited.
-#[inline(never)]
-fn inherited() -> Arc<Inherited> {
-    Arc::new(Inherited::of_caller())
 }
 
 impl fmt::Debug for Carrier {
@@ -207,7 +203,7 @@ impl Carriers {
     /// below that of every thread that blocks.
     fn live(self: Arc<Self>, carrier: &Arc<Carrier>) {
         carrier.native_id.store(os::native_id(), Ordering::Release);
-        let birth = inherited();
+        let birth = self.inherited();
         let mut limit = None;
         while let Some(job) = self.next_job(carrier, limit) {
             let over = Over { carriers: Arc::clone(&self), generation: carrier.generation, announced: false };
@@ -226,6 +222,17 @@ impl Carriers {
         leaving.push(carrier.native_id.load(Ordering::Relaxed));
         drop(leaving);
         self.alive.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// What the calling thread has inherited.
+    #[inline(never)]
+    fn inherited(&self) -> Arc<Inherited> {
+        let mine = Inherited::of_caller();
+        let mut latest = self.birth.lock();
+        match &*latest {
+            Some(known) if **known == mine => Arc::clone(known),
+            _ => Arc::clone(latest.insert(Arc::new(mine))),
+        }
     }
 
     /// Makes a carrier that has done a job an idle one; false if it must not carry another.
