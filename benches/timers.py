@@ -17,6 +17,7 @@ import os
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from statistics import median
 
 SIDES = {"threading": 1000, "raddle.threading": 10_000}
@@ -50,7 +51,7 @@ def measure(threading, count):
     for timer in timers:
         timer.join()
     step()
-    return [(after - before) / count * 1e6 for before, after in zip(moments, moments[1:])], waiting
+    return [(after - before) / count * 1e6 for before, after in pairwise(moments)], waiting
 
 
 def run(side):
@@ -73,7 +74,7 @@ def main():
     for side, count in SIDES.items():
         parts = [median(round[side][0][number] for round in rounds) for number in range(len(PARTS))]
         total = median(sum(round[side][0]) for round in rounds)
-        text = ", ".join(f"{name} {cost:.1f}" for name, cost in zip(PARTS, parts))
+        text = ", ".join(f"{name} {cost:.1f}" for name, cost in zip(PARTS, parts, strict=True))
         print(f"{count} of {side}: {total:.1f} us of CPU each ({text}); {rounds[0][side][1]} threads wait")
     ratio = median(sum(round["threading"][0]) / sum(round["raddle.threading"][0]) for round in rounds)
     waiting = max(round["raddle.threading"][1] for round in rounds)

@@ -1,9 +1,9 @@
 //! The memory for a thread's Python frames, kept for the next thread.
 //!
 //! A new thread state asks the system for 16 KiB with its first frame and gives them back with its end: two system calls and
-//! a page fault, a third of what a short thread takes beside its own Python code. The interpreter asks through its allocator
-//! of arenas, which may be replaced, so a few pieces of just that size are kept. Whatever else it asks for is the business
-//! of the allocator that was there before.
+//! a page fault, a third of the CPU of a short thread. The interpreter asks through its allocator of arenas, which may be
+//! replaced, so a few pieces of just that size are kept. Whatever else it asks for is the business of the allocator that
+//! was there before.
 //!
 //! A kept piece is not zeroed. The interpreter does not need that: frames come and go in the same piece all the time.
 

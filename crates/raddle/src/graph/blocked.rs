@@ -108,7 +108,7 @@ impl Display for Call {
 
 /// See the module. Made by each blocking call that could not go through at once.
 ///
-/// It lies on the stack of every thread that blocks, below the frame of [`Sleep::sleep`]. Two pages of a stack are all that
+/// It lies on the stack of every thread that blocks, below the frame of its sleep. Two pages of a stack are all that
 /// ten thousand of them should need, so what is rare is in boxes, and what is done before and after the sleep is in functions
 /// that are not inlined.
 pub struct Blocked<'a> {
