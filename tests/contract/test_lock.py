@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import sys
 import weakref
 from unittest import mock
 
@@ -224,3 +225,11 @@ def test_truth(api):
     assert lock
     lock.acquire()
     assert lock
+
+
+def test_size(api):
+    """At most 64 bytes, the collector's 16 among them, however many have waited."""
+    lock = api.Lock()
+    lock.acquire()
+    assert lock.acquire(timeout=0.001) is False
+    assert sys.getsizeof(lock) <= 64

@@ -1,10 +1,12 @@
 """N items through a queue by eight threads, with random time limits, changes of mode and shutdowns: none lost, none twice.
 
     python tests/stress/queues.py raddle --items 1000000 --seed 7
+    python tests/stress/queues.py raddle --items 1000000 --minutes 20
 
 Four threads put, four get, each call with a time limit of its own, none or no wait at all; now and then somebody touches
 the mutex (if `--touch`), and in the end the queue is shut down. The line on stdout says how many items went through, how
-many calls timed out, and the seed.
+many calls timed out, and the seed. With `--minutes` this goes on, with other seeds, and whether somebody touches the mutex
+and whether the shutdown comes in the middle are thrown for each time.
 """
 
 import argparse
@@ -79,7 +81,7 @@ class Run:
                 assert self.q.queue is not None
         left = []
         if early:
-            time.sleep(0.1)
+            time.sleep(random.Random(self.seed).random() * 0.2)
             self.q.shutdown()
         for thread in producers:
             thread.join()
@@ -98,11 +100,12 @@ class Run:
 
 
 def main():
-    """Runs one queue of each kind."""
+    """Runs queues of each kind, once or for a while."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("runtime")
     parser.add_argument("--items", type=int, default=20000)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
+    parser.add_argument("--minutes", type=float, default=0, help="go on for so long")
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--touch", action="store_true")
     parser.add_argument("--early", action="store_true", help="shut down in the middle")
@@ -113,6 +116,17 @@ def main():
     if not hasattr(queue, "ShutDown"):
         queue.ShutDown = type("ShutDown", (Exception,), {})
     sys.setswitchinterval(1e-4)
+    end = time.monotonic() + arguments.minutes * 60
+    all_kinds(queue, arguments)
+    while time.monotonic() < end:
+        arguments.seed += 1
+        dice = random.Random(arguments.seed)
+        arguments.touch, arguments.early = dice.random() < 0.5, dice.random() < 0.5
+        all_kinds(queue, arguments)
+
+
+def all_kinds(queue, arguments):
+    """One run with a queue of each kind and size; ends the process if an item was lost or came twice."""
     for name in arguments.kinds.split(","):
         for maxsize in (0,) if name == "SimpleQueue" else (0, 1, 16):
             run = Run(queue, name, arguments.items, maxsize, arguments.seed)

@@ -61,9 +61,18 @@ pub(crate) fn block_at(
     match result {
         Ok(()) => Ok(true),
         Err(Halt::TimedOut) => Ok(false),
-        Err(Halt::Interrupted) => Err(PyErr::fetch(py)),
-        Err(Halt::Deadlock(verdict)) => Err(error::deadlock(&verdict)),
-        Err(Halt::Abandoned(verdict)) => Err(error::abandoned(&verdict)),
+        Err(halt) => Err(halted(py, &halt)),
+    }
+}
+
+/// The error for a wait that ended without a result.
+#[cold]
+#[inline(never)]
+fn halted(py: Python<'_>, halt: &Halt) -> PyErr {
+    match halt {
+        Halt::Deadlock(verdict) => error::deadlock(verdict),
+        Halt::Abandoned(verdict) => error::abandoned(verdict),
+        Halt::Interrupted | Halt::TimedOut => PyErr::fetch(py),
     }
 }
 
@@ -87,6 +96,7 @@ impl Sleeper for PySleeper {
     }
 }
 
+#[inline(never)]
 fn sleep_as_main(py: Python<'_>, parker: &Parker, deadline: Option<Time>) -> PyResult<Woken> {
     let (heard, pipe) = parker.signal_pipe()?;
     let before = set_wakeup_fd(py, pipe)?;

@@ -6,6 +6,7 @@ mod detach;
 mod error;
 mod executor;
 mod fastcall;
+mod frames;
 mod host;
 mod imports;
 mod lifecycle;
@@ -34,6 +35,7 @@ pub(crate) fn runtime() -> &'static Runtime {
 fn _raddle(module: &Bound<'_, PyModule>) -> PyResult<()> {
     lifecycle::refuse_sub_interpreters(module.py())?;
     site::calibrate(module.py());
+    frames::keep(module.py());
     error::add_to(module)?;
     sync::add_to(module)?;
     queue::add_to(module)?;

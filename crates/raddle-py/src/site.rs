@@ -153,6 +153,20 @@ impl SiteCell {
         }
     }
 
+    /// The cell's content, with its reference; below 2**63.
+    pub(crate) fn into_number(mut self) -> u64 {
+        std::mem::take(self.0.get_mut())
+    }
+
+    /// The cell of that content.
+    ///
+    /// # Safety
+    /// `number` must come from [`into_number`](SiteCell::into_number), and its reference is the new cell's: only one of all
+    /// that are made of it may be dropped, and none used after that.
+    pub(crate) unsafe fn of_number(number: u64) -> SiteCell {
+        SiteCell(AtomicU64::new(number))
+    }
+
     /// What is remembered.
     pub(crate) fn get(&self, py: Python<'_>) -> Option<CodeSite> {
         CodeSite::of(py, self.0.load(Ordering::Acquire))
@@ -251,6 +265,7 @@ fn is_machinery(file: &str) -> bool {
 }
 
 /// The innermost place of the calling thread's stack in the user's own code.
+#[inline(never)]
 pub(crate) fn of_user(py: Python<'_>) -> Option<Arc<dyn Site>> {
     // SAFETY: attached. The function returns a new reference or null; `Bound` gives it back.
     let frame =

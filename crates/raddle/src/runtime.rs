@@ -345,11 +345,17 @@ impl Runtime {
     ///
     /// A cycle with such a wait in it has a member that waits in the runtime's way for the next and holds what the one
     /// before waits for in the host's; only that one needs to look, so nobody else pays for it.
+    #[inline(never)]
     pub(crate) fn walk_far_from(&self, me: &Thread) -> Walk {
         let near = self.walk_from(me);
         if !matches!(near.1, End::Open) || !self.host.holds_foreign(me) {
             return near;
         }
+        self.walk_on_from(me, near)
+    }
+
+    #[cold]
+    fn walk_on_from(&self, me: &Thread, near: Walk) -> Walk {
         let record = me.wait.lock().clone();
         record.map_or(near, |record| walk(me.serial(), record, |serial| self.find_far(serial)))
     }
@@ -395,6 +401,7 @@ impl Runtime {
         }
     }
 
+    #[cold]
     pub(crate) fn knot_from(&self, me: &Thread) -> Option<Knot> {
         let record = me.wait.lock().clone()?;
         knot(me.serial(), record, |serial| self.find(serial))

@@ -1,5 +1,6 @@
 //! `threading.Lock`.
 
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 use pyo3::ffi::PyObject;
@@ -17,14 +18,26 @@ use crate::{detach, error, naming};
 /// A lock that one thread holds at a time, and that any thread may release.
 #[pyclass(frozen, weakref, module = "_thread", name = "lock")]
 pub(crate) struct Lock {
+    /// Its tag is where the lock was made, a [`SiteCell`] as a number.
     raw: RawLock<Sharing>,
     taken: SiteCell,
-    made: SiteCell,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        drop(ManuallyDrop::into_inner(self.made()));
+    }
 }
 
 impl Lock {
     pub(crate) fn make() -> Self {
-        Lock { raw: RawLock::default(), taken: SiteCell::default(), made: SiteCell::here() }
+        Lock { raw: RawLock::tagged(SiteCell::here().into_number()), taken: SiteCell::default() }
+    }
+
+    /// Where it was made. The reference stays the lock's.
+    fn made(&self) -> ManuallyDrop<SiteCell> {
+        // SAFETY: the tag is such a number since `make`, and only `drop` drops the cell.
+        ManuallyDrop::new(unsafe { SiteCell::of_number(self.raw.tag()) })
     }
 
     #[inline]
@@ -94,7 +107,8 @@ impl Resource for Held {
     }
 
     fn describe(&self) -> Description {
-        Python::attach(|py| describe(py, "Lock", self.0.as_ptr() as usize, &self.0.get().made, &self.0.get().taken))
+        let lock = self.0.get();
+        Python::attach(|py| describe(py, "Lock", self.0.as_ptr() as usize, &lock.made(), &lock.taken))
     }
 }
 

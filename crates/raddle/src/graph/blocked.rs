@@ -112,6 +112,10 @@ impl Display for Call {
 }
 
 /// See the module. Made by each blocking call that could not go through at once.
+///
+/// It lies on the stack of every thread that blocks, below the frame of its sleep. Two pages of a stack are all that
+/// ten thousand of them should need, so what is rare is in boxes, and what is done before and after the sleep is in functions
+/// that are not inlined.
 pub struct Blocked<'a> {
     pub(crate) runtime: &'a Runtime,
     pub(crate) me: &'a Thread,
@@ -124,7 +128,7 @@ pub struct Blocked<'a> {
     pending: Option<(Finding, Time)>,
     published: Option<Published>,
     /// The wait around this one, if this is a handler's.
-    outer: Option<Record>,
+    outer: Option<Box<Record>>,
     /// Whether it was told of, as a guess.
     guessed: bool,
 }
@@ -141,8 +145,8 @@ struct Published {
 #[derive(Debug)]
 enum Finding {
     Cycle(Vec<Step>),
-    Knot(Knot),
-    OwnerDead(Step),
+    Knot(Box<Knot>),
+    OwnerDead(Box<Step>),
     /// Nothing yet: a wait of the host's for something that this thread holds may come about.
     Importing,
     /// The epochs of all waits, and how often that has been looked at.
@@ -174,6 +178,7 @@ impl<'a> Blocked<'a> {
         }
     }
 
+    #[inline(never)]
     fn publish(&mut self, waiter: &Arc<Waiter>) {
         let (timed, since, epoch) = (self.deadline.is_some(), Time::now(), self.runtime.next_epoch());
         let record = Record {
@@ -185,7 +190,7 @@ impl<'a> Blocked<'a> {
             since,
             timed,
         };
-        self.outer = self.me.wait.lock().replace(record);
+        self.outer = self.me.wait.lock().replace(record).map(Box::new);
         self.published = Some(Published { generation: fork_generation(), since, epoch });
         if !timed {
             self.runtime.fell_asleep(self.me, epoch, &self.resource);
@@ -196,10 +201,11 @@ impl<'a> Blocked<'a> {
         self.published.as_ref().is_some_and(|published| published.generation == fork_generation())
     }
 
+    #[inline(never)]
     fn withdraw(&mut self) {
         if let Some(published) = self.published.take_if(|published| published.generation == fork_generation()) {
             // It goes on as another wait: the thread has run since.
-            let outer = self.outer.take().map(|outer| Record { epoch: self.runtime.next_epoch(), ..outer });
+            let outer = self.outer.take().map(|outer| Record { epoch: self.runtime.next_epoch(), ..*outer });
             // Dropped outside the mutex: it may be the last owner of something of the host's.
             let record = std::mem::replace(&mut *self.me.wait.lock(), outer);
             if self.deadline.is_none() {
@@ -221,6 +227,7 @@ impl<'a> Blocked<'a> {
     }
 
     /// Looks at the graph; returns when to look again.
+    #[inline(never)]
     fn look(&mut self) -> Result<Option<Time>, Halt> {
         if self.deadline.is_some() || self.runtime.policy().deadlocks == Deadlocks::Off {
             return Ok(None);
@@ -233,6 +240,7 @@ impl<'a> Blocked<'a> {
         Ok(self.pending.as_ref().map(|(_, due)| *due))
     }
 
+    #[inline(never)]
     fn find(&mut self) -> Result<Option<(Finding, Time)>, Halt> {
         let grace = self.runtime.policy().grace;
         let (steps, end) = self.runtime.walk_far_from(self.me);
@@ -242,11 +250,8 @@ impl<'a> Blocked<'a> {
                 self.break_cycle(&steps)?;
                 Some((Finding::Cycle(steps), grace))
             }
-            End::Dead if steps.len() == 1 => {
-                self.refuse_the_dead(&steps[0])?;
-                steps.into_iter().next().map(|step| (Finding::OwnerDead(step), OWNER_DEAD_GRACE))
-            }
-            End::Shared => self.runtime.knot_from(self.me).map(|knot| (Finding::Knot(knot), grace)),
+            End::Dead if steps.len() == 1 => self.owner_dead(steps)?,
+            End::Shared => self.runtime.knot_from(self.me).map(|knot| (Finding::Knot(Box::new(knot)), grace)),
             End::Dead | End::Open => None,
         };
         let found =
@@ -256,11 +261,13 @@ impl<'a> Blocked<'a> {
     }
 
     /// Nothing stands now, but this thread is importing: others may come to wait for it without a look at the graph.
+    #[inline(never)]
     fn importing(&self) -> Option<(Finding, Duration)> {
         self.runtime.holds_foreign(self.me).then_some((Finding::Importing, IMPORT_LOOK.max(self.so_far() / 16)))
     }
 
     /// Nothing else was found, but nobody may be left to give what this thread waits for.
+    #[inline(never)]
     fn orphaned(&self) -> Option<(Finding, Time)> {
         let found = self.call == Call::Get && !self.guessed && self.runtime.may_be_orphaned(self.me);
         found.then(|| (Finding::Orphaned, Time::now().after(ORPHANED_GRACE.max(self.so_far() / 4))))
@@ -271,6 +278,7 @@ impl<'a> Blocked<'a> {
     }
 
     /// Ends this wait with an error if the cycle is one that nothing can dissolve.
+    #[cold]
     fn break_cycle(&mut self, steps: &[Step]) -> Result<(), Halt> {
         let runtime = self.runtime;
         if runtime.reason_to_tell_only(steps).is_some() {
@@ -294,11 +302,14 @@ impl<'a> Blocked<'a> {
         Err(Halt::Deadlock(Box::new(verdict)))
     }
 
-    fn refuse_the_dead(&mut self, step: &Step) -> Result<(), Halt> {
+    /// The holder has ended: that is an error, or something to look at again.
+    #[cold]
+    fn owner_dead(&mut self, steps: Vec<Step>) -> Result<Option<(Finding, Duration)>, Halt> {
+        let Some(step) = steps.into_iter().next() else { return Ok(None) };
         if !step.hold.strict || self.call != Call::Acquire {
-            return Ok(());
+            return Ok(Some((Finding::OwnerDead(Box::new(step)), OWNER_DEAD_GRACE)));
         }
-        let verdict = self.runtime.describe_owner_dead(step, true);
+        let verdict = self.runtime.describe_owner_dead(&step, true);
         self.runtime.tell(&verdict);
         Err(Halt::Abandoned(Box::new(verdict)))
     }
@@ -328,7 +339,7 @@ impl<'a> Blocked<'a> {
             }
             Finding::OwnerDead(step) => {
                 let (again, end) = runtime.walk_from(self.me);
-                (matches!(end, End::Dead) && same(std::slice::from_ref(&step), &again) && runtime.tell_once(&again))
+                (matches!(end, End::Dead) && same(std::slice::from_ref(&*step), &again) && runtime.tell_once(&again))
                     .then(|| runtime.describe_owner_dead(&step, false))
             }
             Finding::Stalled(epochs, looks) => match runtime.describe_stall(&epochs) {

@@ -40,7 +40,7 @@ pub(crate) enum Found {
 
 /// Follows holders from thread `start`, which waits as `record` says. `find` is asked once for each thread on the way.
 pub(crate) fn walk(start: u64, record: Record, find: impl Fn(u64) -> Found) -> Walk {
-    let mut steps: Vec<Step> = Vec::new();
+    let mut steps: Vec<Step> = Vec::with_capacity(2);
     let (mut serial, mut record) = (start, record);
     loop {
         let Some(hold) = record.resource.holder() else {

@@ -73,6 +73,16 @@ impl RawLock {
 }
 
 impl<S: Sharing> RawLock<S> {
+    /// A free lock with a number of 63 bits that is the caller's business; it takes no more room than one without.
+    pub fn tagged(tag: u64) -> Self {
+        RawLock { gate: Gate::tagged(0, tag) }
+    }
+
+    /// That number, 0 if there is none.
+    pub fn tag(&self) -> u64 {
+        self.gate.tag()
+    }
+
     /// Takes the lock for thread `serial` if it is free. `marked`: only this thread will release it.
     #[inline]
     pub fn try_acquire(&self, serial: u64, marked: bool) -> bool {

@@ -59,6 +59,8 @@ pub type Job = Box<dyn FnOnce(Over) + Send>;
 pub struct Carriers {
     /// Latest last: the one that was used last is used first.
     idle: Mutex<Vec<Idle>>,
+    /// What the latest one began with: most begin with the same, and share it.
+    birth: Mutex<Option<Arc<Inherited>>>,
     /// The system's numbers of those that are ending.
     leaving: Mutex<Vec<u32>>,
     /// Threads of the system, and those among them whose job is not over.
@@ -72,7 +74,7 @@ pub struct Carriers {
 struct Idle {
     carrier: Arc<Carrier>,
     /// What its thread began with, and has again.
-    birth: Inherited,
+    birth: Arc<Inherited>,
 }
 
 /// What a carrier is to do next.
@@ -169,7 +171,7 @@ impl Carriers {
             return None;
         }
         let wanted = Inherited::of_caller();
-        let fits = |idle: &Idle| idle.carrier.stack == stack && idle.birth == wanted;
+        let fits = |idle: &Idle| idle.carrier.stack == stack && *idle.birth == wanted;
         let mut idle = self.idle.lock();
         let place = idle.iter().rposition(fits)?;
         Some(idle.remove(place).carrier)
@@ -197,10 +199,11 @@ impl Carriers {
         made.map(|_| carrier)
     }
 
-    /// The life of a carrier, on its own thread.
+    /// The life of a carrier, on its own thread. What it does between jobs is in functions of their own: its frame lies
+    /// below that of every thread that blocks.
     fn live(self: Arc<Self>, carrier: &Arc<Carrier>) {
         carrier.native_id.store(os::native_id(), Ordering::Release);
-        let birth = Inherited::of_caller();
+        let birth = self.inherited();
         let mut limit = None;
         while let Some(job) = self.next_job(carrier, limit) {
             let over = Over { carriers: Arc::clone(&self), generation: carrier.generation, announced: false };
@@ -209,18 +212,37 @@ impl Carriers {
             if carrier.generation != fork_generation() {
                 return; // the child of a fork: nobody counts us there
             }
-            if self.once.load(Ordering::Relaxed) || os::has_thread_bound_libraries() || Inherited::of_caller() != birth
-            {
+            if !self.rest(carrier, &birth) {
                 break;
             }
             limit = Some(Time::now().after(IDLE));
-            self.idle.lock().push(Idle { carrier: Arc::clone(carrier), birth: birth.clone() });
         }
         let mut leaving = self.leaving.lock();
         leaving.retain(|native_id| !os::is_gone(*native_id));
         leaving.push(carrier.native_id.load(Ordering::Relaxed));
         drop(leaving);
         self.alive.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// What the calling thread has inherited.
+    #[inline(never)]
+    fn inherited(&self) -> Arc<Inherited> {
+        let mine = Inherited::of_caller();
+        let mut latest = self.birth.lock();
+        match &*latest {
+            Some(known) if **known == mine => Arc::clone(known),
+            _ => Arc::clone(latest.insert(Arc::new(mine))),
+        }
+    }
+
+    /// Makes a carrier that has done a job an idle one; false if it must not carry another.
+    #[inline(never)]
+    fn rest(&self, carrier: &Arc<Carrier>, birth: &Arc<Inherited>) -> bool {
+        if self.once.load(Ordering::Relaxed) || os::has_thread_bound_libraries() || Inherited::of_caller() != **birth {
+            return false;
+        }
+        self.idle.lock().push(Idle { carrier: Arc::clone(carrier), birth: Arc::clone(birth) });
+        true
     }
 
     /// Waits for a job; `None` if none came until `limit`, or if there is to be none.

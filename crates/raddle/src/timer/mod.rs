@@ -30,6 +30,11 @@ pub type Deed = Box<dyn FnOnce() + Send>;
 /// How long the thread stays when there is nothing left.
 const LINGERING: Duration = Duration::from_millis(300);
 
+/// How long the thread sleeps at least after a deed. Waking up costs fifty times as much as a deed, so those that are due
+/// within this time are done together. An entry that is armed meanwhile and is earlier than all others does not wait for
+/// that: timers that arm the next one are as punctual as a single one.
+const REST: Duration = Duration::from_millis(1);
+
 /// The timers of a process.
 ///
 /// ```
@@ -163,12 +168,15 @@ impl Shared {
     /// The thread's work.
     fn drive(&self, parker: &Parker) {
         let mut lingered = false;
+        // Until when it sleeps at least.
+        let mut resting = None;
         loop {
-            let mut inside = self.inside.lock();
-            if let Some(deed) = inside.heap.pop_due(Time::now()) {
+            let (now, mut inside) = (Time::now(), self.inside.lock());
+            if let Some(deed) = inside.heap.pop_due(now) {
                 drop(inside);
                 deed();
                 lingered = false;
+                resting = Some(now.after(REST));
                 continue;
             }
             let next = inside.heap.next();
@@ -178,8 +186,12 @@ impl Shared {
                 return;
             }
             drop(inside);
-            let until = next.unwrap_or_else(|| Time::now().after(LINGERING));
-            lingered = parker.park(Some(until)) == Woken::TimedOut && next.is_none();
+            let until = next.max(resting).filter(|_| next.is_some()).unwrap_or_else(|| now.after(LINGERING));
+            let woken = parker.park(Some(until));
+            lingered = woken == Woken::TimedOut && next.is_none();
+            if woken == Woken::Unparked {
+                resting = None;
+            }
         }
     }
 }

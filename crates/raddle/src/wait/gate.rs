@@ -25,7 +25,7 @@ use std::sync::Arc;
 use super::Sleep;
 use super::fork::{Asleep, Home};
 use super::queue::{Line, Waiter, remove};
-use crate::seam::atomic::{AtomicPtr, Ordering};
+use crate::seam::atomic::{AtomicU64, Ordering};
 use crate::seam::{Concurrent, Guard, Mutex, Parker, Sharing, Word};
 
 const WAITERS: u64 = 1;
@@ -57,14 +57,38 @@ pub(crate) trait Permits {
 #[derive(Debug)]
 pub(crate) struct Gate<K, S = Concurrent> {
     word: Word<S>,
-    /// Made by the first thread that has to wait, so that the object stays small; freed with the gate.
-    line: AtomicPtr<Mutex<Line>>,
+    /// So that the object stays small, the queue is made by the first thread that has to wait, and takes the place of the
+    /// tag: this is either the tag, or QUEUED and the address of a [`Queued`], which is freed with the gate.
+    tag: AtomicU64,
     kind: PhantomData<K>,
 }
 
+/// The gate's queue, and the tag that stood in its place.
+#[derive(Debug, Default)]
+struct Queued {
+    line: Mutex<Line>,
+    tag: u64,
+}
+
+/// Set in no tag, and in no address of a user's process.
+const QUEUED: u64 = 1 << 63;
+
 impl<K: Permits, S: Sharing> Gate<K, S> {
     pub(crate) fn new(permits: u64) -> Self {
-        Gate { word: Word::new(permits << SHIFT), line: AtomicPtr::new(std::ptr::null_mut()), kind: PhantomData }
+        Self::tagged(permits, 0)
+    }
+
+    /// One with a number of 63 bits that is the owner's business and stays the same.
+    pub(crate) fn tagged(permits: u64, tag: u64) -> Self {
+        debug_assert!(tag & QUEUED == 0);
+        Gate { word: Word::new(permits << SHIFT), tag: AtomicU64::new(tag & !QUEUED), kind: PhantomData }
+    }
+
+    /// That number.
+    pub(crate) fn tag(&self) -> u64 {
+        let tag = self.tag.load(Ordering::Acquire);
+        // SAFETY: what `queued` says.
+        unsafe { queued(tag).as_ref() }.map_or(tag, |queued| queued.tag)
     }
 
     /// The word as it is now.
@@ -234,21 +258,30 @@ impl<K: Permits, S: Sharing> Gate<K, S> {
 
     #[cold]
     fn line(&self) -> &Mutex<Line> {
-        let mut line = self.line.load(Ordering::Acquire);
-        if line.is_null() {
-            let fresh = Box::into_raw(Box::<Mutex<Line>>::default());
-            match self.line.compare_exchange(line, fresh, Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => line = fresh,
+        let tag = self.tag.load(Ordering::Acquire);
+        let mut made = queued(tag);
+        if made.is_null() {
+            let fresh = Box::into_raw(Box::new(Queued { line: Mutex::default(), tag }));
+            let new = fresh.expose_provenance() as u64 | QUEUED;
+            made = match self.tag.compare_exchange(tag, new, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => fresh,
                 Err(theirs) => {
                     // SAFETY: `fresh` came from `Box::into_raw` above and was not published.
                     drop(unsafe { Box::from_raw(fresh) });
-                    line = theirs;
+                    queued(theirs)
                 }
             }
         }
-        // SAFETY: not null, and freed only by `drop`, which has `&mut self`: no reference made here outlives it.
-        unsafe { &*line }
+        // SAFETY: not null, since only a queue ever takes the place of a tag; for the rest see `queued`.
+        unsafe { &(*made).line }
     }
+}
+
+/// The queue that stands in the place of a gate's tag; null if it is the tag itself. It is alive as long as the gate, since
+/// only `drop` frees it, which has `&mut self`.
+fn queued(tag: u64) -> *mut Queued {
+    let address = if tag & QUEUED == 0 { 0 } else { tag & !QUEUED };
+    std::ptr::with_exposed_provenance_mut(address as usize)
 }
 
 impl<K, S: Sharing> Home for Gate<K, S> {
@@ -265,10 +298,10 @@ fn wake(waiter: Option<Arc<Waiter>>) {
 
 impl<K, S> Drop for Gate<K, S> {
     fn drop(&mut self) {
-        let line = self.line.load(Ordering::Acquire);
-        if !line.is_null() {
+        let made = queued(self.tag.load(Ordering::Acquire));
+        if !made.is_null() {
             // SAFETY: it came from `Box::into_raw` in `line`, and `&mut self` says that nobody uses it any more.
-            drop(unsafe { Box::from_raw(line) });
+            drop(unsafe { Box::from_raw(made) });
         }
     }
 }
@@ -296,5 +329,15 @@ mod tests {
         assert_eq!(gate.word(), 1 << SHIFT);
         gate.give_if(1, |_| true).unwrap();
         assert_eq!(gate.word(), 0);
+    }
+
+    #[test]
+    fn the_tag_stays_when_the_queue_takes_its_place() {
+        let tag = u64::MAX >> 1;
+        let gate: Gate<Owned> = Gate::tagged(0, tag);
+        assert_eq!(gate.tag(), tag);
+        assert!(gate.try_take(1 << SHIFT));
+        assert!(gate.take(2 << SHIFT, &Arc::default(), &mut Impatient).is_err());
+        assert_eq!(gate.tag(), tag);
     }
 }
