@@ -57,6 +57,7 @@ bug queue/raw.rs 'joiners.iter().for_each(wake_all);' '' the_last_task_wakes_the
 bug queue/raw.rs '(inside.items.take(), inside.call_all())' '(inside.items.take(), Line::new())' a_move_reaches_all
 bug executor/future.rs 'Phase::Pending => Some(Phase::Running),' 'Phase::Pending | Phase::Cancelled => Some(Phase::Running),' a_future_is_finished_or_cancelled_and_wakes_its_waiter
 bug executor/future.rs 'if Phase::of(word) == Phase::Finishing {' 'if false {' a_guard_comes_before_or_after_a_completion
+bug executor/raw_pool.rs 'let over = shop.closed && shop.jobs.is_empty();' 'let over = shop.closed;' a_job_that_was_taken_finds_a_worker
 bug executor/raw_pool.rs 'let something = !shop.jobs.is_empty() ||' 'let something =' no_job_is_left_to_a_sleeping_worker
 bug executor/raw_pool.rs '|| shop.nudges != self.nudges;' ';' a_closed_pool_does_what_it_took
 bug executor/raw_pool.rs '            let popped = shop.rouse(&self.pool.bench);
