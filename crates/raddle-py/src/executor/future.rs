@@ -481,8 +481,8 @@ impl Resource for Promise {
         self.0.get().raw.runner()
     }
 
-    fn helpers(&self) -> Vec<u64> {
-        self.0.get().helpers()
+    fn helpers(&self, _: &dyn Fn(u64) -> bool) -> Vec<Vec<u64>> {
+        self.0.get().in_line(WorkQueue::all_busy).flatten().into_iter().collect()
     }
 
     fn describe(&self) -> Description {
@@ -495,11 +495,11 @@ impl Resource for Promise {
 }
 
 impl Future {
-    /// The threads one of which has to be done with something else before anybody begins with this.
-    pub(super) fn helpers(&self) -> Vec<u64> {
-        let pending = self.raw.phase() == Phase::Pending;
+    /// Asks the pool in whose line it stands; a worker has to come across it there also if it was cancelled.
+    pub(super) fn in_line<R>(&self, ask: impl FnOnce(&WorkQueue) -> R) -> Option<R> {
+        let waits = matches!(self.raw.phase(), Phase::Pending | Phase::Cancelled);
         let cell = self.cell();
-        cell.pool.as_ref().filter(|_| pending).and_then(|pool| pool.get().all_busy()).unwrap_or_default()
+        cell.pool.as_ref().filter(|_| waits).map(|pool| ask(pool.get()))
     }
 }
 

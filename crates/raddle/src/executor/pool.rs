@@ -217,9 +217,9 @@ impl Resource for Core {
         self.raw.runner()
     }
 
-    fn helpers(&self) -> Vec<u64> {
+    fn helpers(&self, _: &dyn Fn(u64) -> bool) -> Vec<Vec<u64>> {
         let pending = self.raw.phase() == Phase::Pending;
-        pending.then(|| self.shop.raw.all_busy()).flatten().unwrap_or_default()
+        pending.then(|| self.shop.raw.all_busy()).flatten().into_iter().collect()
     }
 
     fn describe(&self) -> Description {
