@@ -66,6 +66,7 @@ bug queue/producers.rs '    match place.compare_exchange(0, serial, Ordering::Re
     match if there == 0 { Ok(0) } else { Err(there) } {' both_of_two_new_producers
 bug executor/future.rs 'Phase::Pending => Some(Phase::Running),' 'Phase::Pending | Phase::Cancelled => Some(Phase::Running),' a_future_is_finished_or_cancelled_and_wakes_its_waiter
 bug executor/future.rs 'if Phase::of(word) == Phase::Finishing {' 'if false {' a_guard_comes_before_or_after_a_completion
+bug executor/raw_pool.rs 'let over = shop.closed && shop.jobs.is_empty();' 'let over = shop.closed;' a_job_that_was_taken_finds_a_worker
 bug executor/raw_pool.rs 'let something = !shop.jobs.is_empty() ||' 'let something =' no_job_is_left_to_a_sleeping_worker
 bug executor/raw_pool.rs '|| shop.nudges != self.nudges;' ';' a_closed_pool_does_what_it_took
 bug executor/raw_pool.rs '            let popped = shop.rouse(&self.pool.bench);

@@ -212,10 +212,13 @@ class ThreadPoolExecutor(_RealExecutor):  # type: ignore[misc]
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         work_queue = self._work_queue
-        if cancel_futures and type(work_queue) is _WorkQueue:
-            self._shutdown, cancel_futures = True, False
-            for item in work_queue.take_rest():
+        if type(work_queue) is _WorkQueue:
+            # In this order: a submit() that looked before this one gets its job in before the queue closes, or is refused.
+            self._shutdown = True
+            work_queue.close()
+            for item in work_queue.take_rest() if cancel_futures else ():
                 item.future.cancel()
+            cancel_futures = False
         _RealExecutor.shutdown(self, False, cancel_futures=cancel_futures)
         if wait:
             self._raddle_join()
@@ -223,8 +226,9 @@ class ThreadPoolExecutor(_RealExecutor):  # type: ignore[misc]
     def _raddle_join(self) -> None:
         """Wait for all workers, also for one that a submit() at the same time has queued a job for but not yet started.
 
-        Threads are added under the lock. A job that nobody works for is there only while there are no threads at all:
-        a worker leaves no job behind, and what a forked child inherits is not its to do.
+        The queue is closed, so no job comes any more. Threads are added under the lock. A job that nobody works for is there
+        only while there are no threads at all: a worker leaves no job behind, and what a forked child inherits is not its
+        to do.
         """
         joined: set[Any] = set()
         while True:

@@ -638,6 +638,38 @@ def test_shutdown_waits_for_a_worker_that_is_about_to_start(futures):
     assert order == [1]
 
 
+def test_a_job_is_refused_or_done_when_shutdown_returns(futures):
+    """A submit() stops where it asks for the number of workers: shutdown() waits for its job, or the job is refused."""
+    asked, closed, ended = threading.Event(), threading.Event(), []
+
+    class Pool(futures.ThreadPoolExecutor):
+        @property
+        def _max_workers(self):
+            asked.set()
+            closed.wait(0.2)  # in vain where shutdown() has to wait for submit()
+            return 1
+
+        @_max_workers.setter
+        def _max_workers(self, _):
+            pass
+
+    def submit():
+        try:
+            pool.submit(ended.append, 1)
+        except RuntimeError as error:
+            ended.append(str(error))
+
+    pool = Pool()
+    submitter = threading.Thread(target=submit)
+    submitter.start()
+    assert asked.wait(20)
+    pool.shutdown()
+    before = len(ended)
+    closed.set()
+    submitter.join()
+    assert ended == ["cannot schedule new futures after shutdown"] or (before, ended) == (1, [1])
+
+
 def test_shutdown_without_waiting(futures):
     """The jobs are done all the same."""
     with Held(futures) as held:

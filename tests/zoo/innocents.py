@@ -808,6 +808,60 @@ def result_set_by_hand(pause):
         assert job.result(30) == 1
 
 
+@innocent
+def one_of_two_jobs_set_by_hand(pause):
+    """The only worker waits for a job behind its own, or for a future that main gives its value."""
+    from concurrent.futures import FIRST_COMPLETED, Future, wait
+
+    gate, promise = Gate(), Future()
+
+    def wants_either():
+        either = [pool.submit(int), promise]
+        gate.open()
+        return len(wait(either, return_when=FIRST_COMPLETED).done)
+
+    with pool_of(1) as pool:
+        job = pool.submit(wants_either)
+        behind(gate, pause, lambda: promise.set_result(1))
+        assert job.result(30) == 1
+
+
+@innocent
+def one_of_two_jobs_in_a_pool_with_time(pause):
+    """Both workers of a pool wait for a job behind theirs, or for one of another pool, which comes about."""
+    from concurrent.futures import as_completed
+
+    with pool_of(2) as others, pool_of(2) as pool:
+
+        def wants_either():
+            either = [pool.submit(int), others.submit(pause)]
+            return next(as_completed(either)) is not None
+
+        jobs = [pool.submit(wants_either) for _ in range(2)]
+        assert [job.result(30) for job in jobs] == [True, True]
+
+
+@innocent
+def both_jobs_behind_one_that_ends(pause):
+    """Two jobs fill a pool; one waits for two more, of which one was cancelled, the other for a thread that runs."""
+    from concurrent.futures import wait
+
+    gate = Gate()
+
+    def joins():
+        join(spawn(behind, gate, pause, int))
+
+    def waits():
+        both = [pool.submit(int), pool.submit(int)]
+        both[0].cancel()
+        gate.open()
+        return len(wait(both).done)
+
+    with pool_of(2) as pool:
+        jobs = [pool.submit(joins), pool.submit(waits)]
+        assert [job.result(30) for job in jobs] == [None, 2]
+
+
 # ---- the command line -----------------------------------------------------------------------------------------------
 
 

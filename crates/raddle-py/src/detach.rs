@@ -12,6 +12,9 @@
 //! ([`Parker::signal_pipe`]) listens to the pipe. A signal comes before the look or writes into the pipe: there is no window.
 //! If the program uses that descriptor itself (asyncio does, while its loop runs), it is left alone, and the main thread
 //! looks for signals every 20 ms instead.
+//!
+//! All that takes longer than many a sleep. So the main thread sleeps a moment without it first, and a signal that comes
+//! in the window is heard when that is over.
 
 use std::os::fd::RawFd;
 use std::sync::Arc;
@@ -27,6 +30,10 @@ use crate::limit::Limit;
 use crate::{error, lifecycle, runtime, site};
 
 const LOOK_FOR_SIGNALS: Duration = Duration::from_millis(20);
+
+/// How long the main thread sleeps without an ear for signals first. More than the system's tick, or its clock would have
+/// to be set for every nap, which takes as long as all the rest.
+const NAP: Duration = Duration::from_millis(10);
 
 /// Runs a blocking call of the engine: true if it got what it waited for, false if the time was up.
 ///
@@ -98,6 +105,17 @@ impl Sleeper for PySleeper {
 
 #[inline(never)]
 fn sleep_as_main(py: Python<'_>, parker: &Parker, deadline: Option<Time>) -> PyResult<Woken> {
+    let soon = Time::now().after(NAP);
+    let until = deadline.map_or(soon, |deadline| deadline.min(soon));
+    let woken = py.detach(|| parker.nap(until));
+    if woken != Woken::TimedOut || deadline == Some(until) {
+        py.check_signals()?;
+        return Ok(woken);
+    }
+    sleep_with_an_ear(py, parker, deadline)
+}
+
+fn sleep_with_an_ear(py: Python<'_>, parker: &Parker, deadline: Option<Time>) -> PyResult<Woken> {
     let (heard, pipe) = parker.signal_pipe()?;
     let before = set_wakeup_fd(py, pipe)?;
     let listening = before == -1;

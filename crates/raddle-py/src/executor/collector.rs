@@ -4,6 +4,7 @@
 //! does not keep futures that were handed out.
 
 use std::collections::{HashMap, VecDeque};
+use std::ptr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pyo3::prelude::*;
@@ -13,6 +14,7 @@ use raddle::graph::{Call, Description, Hold, Resource};
 use raddle::sync::RawEvent;
 
 use super::future::Future;
+use super::work_queue::WorkQueue;
 use crate::detach;
 use crate::limit::Limit;
 
@@ -148,6 +150,32 @@ impl Collector {
 #[derive(Debug)]
 struct Several(Py<Collector>);
 
+/// Threads one of which has to go on before a future comes about; none if that is not known.
+type Group = Option<Vec<u64>>;
+
+impl Several {
+    /// The groups of the first so many futures, one for all that stand in the same line.
+    fn groups(&self, most: usize) -> Vec<Group> {
+        let inbox = self.0.get().inbox();
+        let (mut groups, mut lines) = (Vec::new(), Vec::new());
+        for future in inbox.pending.values().take(most).map(Py::get) {
+            let runner = future.raw.runner().map(|hold| vec![hold.serial]);
+            let in_line = |line: &WorkQueue| {
+                let line_is_new = !lines.contains(&ptr::from_ref(line));
+                line_is_new.then(|| {
+                    lines.push(ptr::from_ref(line));
+                    line.all_busy()
+                })
+            };
+            match runner {
+                Some(_) => groups.push(runner),
+                None => groups.extend(future.in_line(in_line).unwrap_or(Some(None))),
+            }
+        }
+        groups
+    }
+}
+
 impl Resource for Several {
     fn holder(&self) -> Option<Hold> {
         None
@@ -157,24 +185,17 @@ impl Resource for Several {
         false
     }
 
-    fn helpers(&self) -> Vec<u64> {
-        let inbox = self.0.get().inbox();
-        let mut each = inbox.pending.values().map(|future| {
-            let future = future.get();
-            future.raw.runner().map_or_else(|| future.helpers(), |hold| vec![hold.serial])
-        });
+    fn helpers(&self, runs: &dyn Fn(u64) -> bool) -> Vec<Vec<u64>> {
+        let stuck = |group: &Group| group.as_ref().is_some_and(|threads| !threads.iter().any(|thread| runs(*thread)));
         if self.0.get().rule == Rule::All {
-            // Each of them is needed, so it is enough to look at one.
-            return each.next().unwrap_or_default();
+            return self.groups(usize::MAX).into_iter().filter(stuck).flatten().collect();
         }
-        let mut all = Vec::new();
-        for helpers in each {
-            if helpers.is_empty() {
-                return Vec::new();
-            }
-            all.extend(helpers.into_iter().filter(|helper| !all.contains(helper)).collect::<Vec<_>>());
+        // One is enough, and it is mostly the first that may come about.
+        if !self.groups(1).iter().all(stuck) {
+            return Vec::new();
         }
-        all
+        let groups = self.groups(usize::MAX);
+        if groups.iter().all(stuck) { vec![groups.into_iter().flatten().flatten().collect()] } else { Vec::new() }
     }
 
     fn describe(&self) -> Description {

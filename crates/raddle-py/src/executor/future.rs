@@ -8,7 +8,6 @@
 //! `cell` is locked for a few instructions, in which no code of the interpreter runs and no reference is given back.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use pyo3::exceptions::{PyBaseException, PyTimeoutError, PyTypeError, PyValueError};
 use pyo3::ffi::{self, PyObject};
@@ -16,22 +15,17 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyList, PyString, PyTuple, PyType};
 use pyo3::{PyTraverseError, PyVisit, intern};
-use raddle::executor::{Phase, RawFuture, Refused};
+use raddle::executor::{Phase, RawFuture, Refused, Sleepers};
 use raddle::graph::{Call, Description, Hold, Resource};
-use raddle::seam::Time;
 
 use super::collector::Collector;
-use super::me;
 use super::theirs::{base, call_back, cancelled_error, raise};
 use super::work_queue::WorkQueue;
+use super::{giving_way, me};
 use crate::fastcall::{Method, guarded, install, object, receiver, truth};
 use crate::limit::{Limit, one_argument};
 use crate::sync::Condition;
 use crate::{detach, naming};
-
-/// About what it takes to sleep and be woken on a processor that idles. With 20 us one run in five was slower than the
-/// standard library.
-const MOMENT: Duration = Duration::from_micros(50);
 
 /// What comes of a job.
 #[pyclass(frozen, subclass, module = "raddle._raddle", name = "Fut")]
@@ -173,24 +167,11 @@ impl Future {
             return Ok(false);
         }
         let future = this.get();
-        if this.py().detach(|| future.is_over_soon()) {
+        if this.py().detach(|| giving_way::until(|| future.raw.phase().is_over())) {
             return Ok(true);
         }
         let resource = Arc::new(Promise(this.clone().unbind()));
         detach::block(this.py(), resource, (Call::Result, limit), |blocked| this.get().raw.wait(blocked))
-    }
-
-    /// Gives way for a moment, outside the interpreter; whether it is over then. A short job is: then nobody has to sleep
-    /// and be woken, which takes longer than such a job.
-    fn is_over_soon(&self) -> bool {
-        let began = Time::now();
-        loop {
-            std::thread::yield_now();
-            let over = self.raw.phase().is_over();
-            if over || began.elapsed() > MOMENT {
-                return over;
-            }
-        }
     }
 
     pub(super) fn result(this: &Bound<'_, Self>, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<Py<PyAny>> {
@@ -202,8 +183,13 @@ impl Future {
         future.outcome(py).unwrap_or_else(|| Err(PyTimeoutError::new_err(())))
     }
 
-    /// Gives it its value, the short way if that can be done.
-    pub(super) fn finish(this: &Bound<'_, Self>, outcome: Result<Py<PyAny>, Py<PyAny>>) -> PyResult<()> {
+    /// Gives it its value, the short way if that can be done. `wake` wakes who sleeps for it, if nobody else has to be told:
+    /// it may leave the interpreter, and others would hear of it later for that.
+    pub(super) fn finish(
+        this: &Bound<'_, Self>,
+        outcome: Result<Py<PyAny>, Py<PyAny>>,
+        wake: impl FnOnce(Sleepers),
+    ) -> PyResult<()> {
         let (py, future) = (this.py(), this.get());
         let Ok(claim) = future.raw.claim() else { return Self::finish_the_long_way(this, outcome) };
         let failed = outcome.is_err();
@@ -216,7 +202,12 @@ impl Future {
         let callbacks =
             cell.extras.as_ref().and_then(|extras| extras.callbacks.as_ref()).map(|list| list.clone_ref(py));
         drop(cell);
-        claim.publish();
+        let sleepers = claim.settle();
+        if collectors.is_empty() && callbacks.is_none() {
+            wake(sleepers)
+        } else {
+            sleepers.wake()
+        }
         drop(before);
         collectors.iter().for_each(|collector| collector.get().settled(py, this, failed));
         Self::tell(this, callbacks)
@@ -450,14 +441,14 @@ impl Future {
 
     /// Give it its value.
     fn set_result(this: &Bound<'_, Self>, result: Py<PyAny>) -> PyResult<()> {
-        Self::finish(this, Ok(result))
+        Self::finish(this, Ok(result), Sleepers::wake)
     }
 
     /// Give it the exception that it ends with.
     fn set_exception(this: &Bound<'_, Self>, exception: Bound<'_, PyAny>) -> PyResult<()> {
         match exception.is_none() {
-            false => Self::finish(this, Err(exception.unbind())),
-            true => Self::finish(this, Ok(this.py().None())),
+            false => Self::finish(this, Err(exception.unbind()), Sleepers::wake),
+            true => Self::finish(this, Ok(this.py().None()), Sleepers::wake),
         }
     }
 
@@ -490,8 +481,8 @@ impl Resource for Promise {
         self.0.get().raw.runner()
     }
 
-    fn helpers(&self) -> Vec<u64> {
-        self.0.get().helpers()
+    fn helpers(&self, _: &dyn Fn(u64) -> bool) -> Vec<Vec<u64>> {
+        self.0.get().in_line(WorkQueue::all_busy).flatten().into_iter().collect()
     }
 
     fn describe(&self) -> Description {
@@ -504,11 +495,11 @@ impl Resource for Promise {
 }
 
 impl Future {
-    /// The threads one of which has to be done with something else before anybody begins with this.
-    pub(super) fn helpers(&self) -> Vec<u64> {
-        let pending = self.raw.phase() == Phase::Pending;
+    /// Asks the pool in whose line it stands; a worker has to come across it there also if it was cancelled.
+    pub(super) fn in_line<R>(&self, ask: impl FnOnce(&WorkQueue) -> R) -> Option<R> {
+        let waits = matches!(self.raw.phase(), Phase::Pending | Phase::Cancelled);
         let cell = self.cell();
-        cell.pool.as_ref().filter(|_| pending).and_then(|pool| pool.get().all_busy()).unwrap_or_default()
+        cell.pool.as_ref().filter(|_| waits).map(|pool| ask(pool.get()))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod collector;
 mod future;
+mod giving_way;
 mod theirs;
 mod work_queue;
 

@@ -13,7 +13,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple, PyType};
 use pyo3::{PyTraverseError, PyVisit, intern};
-use raddle::executor::{Closed, Next, RawPool};
+use raddle::executor::{Closed, Next, RawPool, Sleepers};
 use raddle::graph::{Call, Description, Hold, Resource};
 use raddle::seam::Time;
 
@@ -46,7 +46,7 @@ impl Job {
     ///
     /// # Errors
     /// Only what left a callback and is no `Exception`.
-    fn run(self, py: Python<'_>) -> PyResult<()> {
+    fn run(self, py: Python<'_>, wake: impl FnOnce(Sleepers)) -> PyResult<()> {
         match self {
             Job::Object(object) => object.call_method0(py, intern!(py, "run")).map(drop),
             Job::Call(future, function, args, kwargs) => {
@@ -56,7 +56,11 @@ impl Job {
                 }
                 let kwargs = kwargs.as_ref().map(|kwargs| kwargs.bind(py));
                 let outcome = function.bind(py).call(args.bind(py), kwargs);
-                Future::finish(future, outcome.map(Bound::unbind).map_err(|error| error.into_value(py).into_any()))
+                Future::finish(
+                    future,
+                    outcome.map(Bound::unbind).map_err(|error| error.into_value(py).into_any()),
+                    wake,
+                )
             }
         }
     }
@@ -88,7 +92,7 @@ impl WorkItem {
     fn run(&self, py: Python<'_>) -> PyResult<()> {
         let [future, function] = [self.future.clone_ref(py).into_any(), self.r#fn.clone_ref(py)];
         let future = future.into_bound(py).cast_into::<Future>()?.unbind();
-        Job::Call(future, function, self.args.clone_ref(py), Some(self.kwargs.clone_ref(py))).run(py)
+        Job::Call(future, function, self.args.clone_ref(py), Some(self.kwargs.clone_ref(py))).run(py, Sleepers::wake)
     }
 }
 
@@ -109,6 +113,12 @@ impl WorkQueue {
             Err(Closed(_)) => refuse(executor)?,
         }
         Ok(future)
+    }
+
+    /// Wakes who has slept for a job. If that was the last one, outside the interpreter: whoever wakes finds that free, where
+    /// it would have to wait for a worker that has nothing to do in it.
+    fn wake(&self, py: Python<'_>, sleepers: Sleepers) {
+        if sleepers.is_empty() || !self.raw.is_empty() { sleepers.wake() } else { py.detach(|| sleepers.wake()) }
     }
 
     /// The threads of all workers, if each is busy and there will be no more of them.
@@ -161,7 +171,7 @@ impl WorkQueue {
         loop {
             match worker.look() {
                 Next::Job(job) => {
-                    job.run(py)?;
+                    job.run(py, |sleepers| self.wake(py, sleepers))?;
                     turn.share(py);
                 }
                 Next::Nudged if leave.call0()?.is_truthy()? && worker.close() => return Ok(()),

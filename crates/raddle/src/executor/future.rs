@@ -21,7 +21,7 @@ use std::sync::Arc;
 use crate::graph::{Blocked, Halt, Hold};
 use crate::seam::Parker;
 use crate::seam::atomic::{AtomicU8, AtomicU64, Ordering};
-use crate::wait::{Queue, Sleep};
+use crate::wait::{Popped, Queue, Sleep};
 
 /// Where a computation is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -224,13 +224,35 @@ impl RawFuture {
 pub struct Claim<'a>(&'a RawFuture);
 
 impl Claim<'_> {
-    /// The value is written: everybody may read it.
+    /// The value is written: everybody may read it, and who has slept for it is woken.
     pub fn publish(self) {
+        self.settle().wake();
+    }
+
+    /// The same, but the sleepers are left to the caller.
+    pub fn settle(self) -> Sleepers {
         let future = self.0;
         let mut word = future.word.load(Ordering::Acquire);
         while let Err(now) = future.exchange(word, word & !(PHASE | WAITED) | Phase::Finished as u8) {
             word = now;
         }
-        future.wake_if(word);
+        Sleepers(if word & WAITED == 0 { Popped::default() } else { future.queue.pop(usize::MAX) })
+    }
+}
+
+/// Threads that sleep for what has come about. They have to be woken, where it suits the caller best.
+#[derive(Debug)]
+#[must_use = "they sleep until they are woken"]
+pub struct Sleepers(Popped);
+
+impl Sleepers {
+    /// Wakes them.
+    pub fn wake(self) {
+        self.0.wake();
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.len() == 0
     }
 }

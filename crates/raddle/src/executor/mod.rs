@@ -9,7 +9,7 @@ mod future;
 mod pool;
 mod raw_pool;
 
-pub use future::{Claim, Phase, RawFuture, Refused};
+pub use future::{Claim, Phase, RawFuture, Refused, Sleepers};
 #[cfg(not(loom))]
 pub use pool::{Builder, Pool, Task, TaskError};
 pub use raw_pool::{Closed, Next, RawPool, Worker};

@@ -175,6 +175,31 @@ fn a_woken_worker_wakes_the_next() {
     });
 }
 
+/// The pool is closed while its first job comes, and whoever closed it waits for the workers: the job is refused, or one of
+/// the two finds a worker for it.
+#[test]
+fn a_job_that_was_taken_finds_a_worker_in_a_closed_pool() {
+    model(|| {
+        let (pool, done) = (Arc::new(RawPool::default()), Arc::new(AtomicUsize::new(0)));
+        let submitter = thread::spawn({
+            let (pool, done) = (pool.clone(), done.clone());
+            move || {
+                let taken = pool.submit(1, 1);
+                if taken == Ok(true) && pool.hire(1) {
+                    work(&pool, 1, &done);
+                }
+                taken.is_ok()
+            }
+        });
+        pool.close();
+        if !pool.is_empty() && pool.hire(1) {
+            work(&pool, 2, &done);
+        }
+        let taken = submitter.join().unwrap();
+        assert_eq!(done.load(Ordering::SeqCst), usize::from(taken));
+    });
+}
+
 /// A worker that has found nothing closes the pool while a job comes: the job is refused or done, never left behind.
 #[test]
 fn a_job_is_refused_or_done() {

@@ -115,21 +115,41 @@ impl Pool {
     #[track_caller]
     pub fn shutdown(&self) {
         self.shop.raw.close();
-        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
-        for thread in threads {
-            let _ = thread.join();
+        loop {
+            let threads = self.take_threads();
+            if threads.is_empty() {
+                return;
+            }
+            for thread in threads {
+                let _ = thread.join();
+            }
         }
+    }
+
+    /// The threads, as far as nobody has taken them; one more for a job whose submit has not hired one yet.
+    #[track_caller]
+    fn take_threads(&self) -> Vec<JoinHandle<()>> {
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.shop.raw.workers() == 0 && !self.shop.raw.is_empty() {
+            // If that fails, it does for that submit as well.
+            let _ = self.hire_among(&mut threads);
+        }
+        std::mem::take(&mut *threads)
     }
 
     /// A thread for the jobs that wait, if one is wanted still. The caller's job stays if the system refuses and others
     /// will get to it.
     #[track_caller]
     fn hire(&self) -> io::Result<()> {
+        self.hire_among(&mut self.threads.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    #[track_caller]
+    fn hire_among(&self, threads: &mut Vec<JoinHandle<()>>) -> io::Result<()> {
         let shop = Arc::clone(&self.shop);
         if !shop.raw.hire(shop.most) {
             return Ok(());
         }
-        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         let name = format!("{}-{}", shop.name, threads.len());
         let started = spawn(&name, move || work(&shop.raw));
         match started {
@@ -201,9 +221,9 @@ impl Resource for Core {
         self.raw.runner()
     }
 
-    fn helpers(&self) -> Vec<u64> {
+    fn helpers(&self, _: &dyn Fn(u64) -> bool) -> Vec<Vec<u64>> {
         let pending = self.raw.phase() == Phase::Pending;
-        pending.then(|| self.shop.raw.all_busy()).flatten().unwrap_or_default()
+        pending.then(|| self.shop.raw.all_busy()).flatten().into_iter().collect()
     }
 
     fn describe(&self) -> Description {

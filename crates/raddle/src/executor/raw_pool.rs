@@ -12,8 +12,9 @@
 //! Another worker is wanted when there are more jobs than workers without one. That is counted, not estimated: a worker
 //! belongs to the pool from the moment it is hired, before its thread runs.
 //!
-//! A pool is closed in one step with the look that finds no job left, so a job is either refused or done. Workers with
-//! nothing to do can be nudged: they come out and let the host look whether they shall leave.
+//! A pool takes a job or is closed, whichever comes first under the mutex. What it took has to be done, so for that workers
+//! may still be hired; they leave with the look that finds it closed and no job left. Workers with nothing to do can be
+//! nudged: they come out and let the host look whether they shall leave, and close the pool if no job is left by then.
 //!
 //! In the child of a fork the mutex is found reset: no jobs, no workers, not closed. The jobs were the parent's.
 
@@ -99,12 +100,14 @@ impl<J> RawPool<J> {
         Ok(wanted)
     }
 
-    /// Adds a worker, unless there are `most` or one has nothing to do: whether the caller has to start its thread.
+    /// Adds a worker, unless there are `most`, or one has nothing to do, or nobody will have: whether the caller has to start
+    /// its thread.
     pub fn hire(&self, most: usize) -> bool {
         let mut shop = self.shop.lock();
         let wanted = shop.idle() == 0 || shop.jobs.len() > shop.idle();
         shop.most = most;
-        let hire = wanted && shop.hired < most && !shop.closed;
+        let over = shop.closed && shop.jobs.is_empty();
+        let hire = wanted && shop.hired < most && !over;
         shop.hired += usize::from(hire);
         hire
     }

@@ -331,12 +331,13 @@ impl<'a> Blocked<'a> {
                     None => return self.find(),
                 }
             }
-            Finding::Knot(knot) => {
-                let again = runtime.knot_from(self.me).filter(|again| again.epochs == knot.epochs);
-                again
-                    .filter(|again| runtime.tell_once(&again.cycle))
-                    .map(|again| runtime.describe_cycle(&again.cycle, Outcome::Told(Reason::Job)))
-            }
+            Finding::Knot(knot) => match runtime.knot_from(self.me) {
+                Some(again) if again.epochs == knot.epochs => runtime
+                    .tell_once(&again.cycle)
+                    .then(|| runtime.describe_cycle(&again.cycle, Outcome::Told(Reason::Job))),
+                // Others are in it by now, or it has gone.
+                _ => return self.find(),
+            },
             Finding::OwnerDead(step) => {
                 let (again, end) = runtime.walk_from(self.me);
                 (matches!(end, End::Dead) && same(std::slice::from_ref(&*step), &again) && runtime.tell_once(&again))

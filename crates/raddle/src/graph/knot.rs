@@ -1,10 +1,15 @@
 //! Threads none of which can go on before another of them does, where a wait may be ended by any of several: a job that
-//! waits in a full pool begins as soon as any worker has ended its own.
+//! waits in a full pool begins as soon as any worker has ended its own; or needs several things to come about: all of the
+//! jobs that it waits for.
 //!
 //! A way along single holders ([`walk`](super::walk)) cannot see that: it would have to follow all workers at once. So where
-//! it ends at a thing with helpers, all threads that could end any of the waits are collected. If each of them waits for
-//! good, nobody outside can help: a knot. Whether somebody outside might do something out of the ordinary (cancel the job)
-//! is not known, so a knot is told of and never raised.
+//! it ends at a thing with helpers, everybody is collected who may have to go on first, in groups: a wait needs one of each.
+//! Whoever has one in each group that runs, or that may go on itself, may go on. When nobody is left of whom that can be
+//! said, the others are stuck for good: a knot. Whether somebody outside might do something out of the ordinary (cancel the
+//! job) is not known, so a knot is told of and never raised.
+//!
+//! Of those who are stuck, only the ones who stand on a way back to themselves tell: whoever came last closed the knot, so
+//! such a way leads through it.
 
 use std::collections::VecDeque;
 
@@ -22,19 +27,26 @@ pub(crate) struct Knot {
 struct Node {
     serial: u64,
     record: Record,
-    /// Who could end the wait.
-    ways: Vec<Hold>,
-    /// The node from which this one was found first.
-    from: usize,
+    /// Who has to go on first: one of each.
+    groups: Vec<Vec<Hold>>,
+    /// It may go on.
+    free: bool,
 }
 
 impl Node {
-    fn new(serial: u64, record: Record, from: usize) -> Option<Node> {
-        let ways: Vec<_> = match record.resource.holder() {
-            Some(hold) => vec![hold],
-            None => record.resource.helpers().into_iter().map(shared).collect(),
+    /// Nothing, if the wait may end by itself or nobody knows who could end it.
+    fn new(serial: u64, record: Record, runs: &dyn Fn(u64) -> bool) -> Option<Node> {
+        if !record.is_asleep() {
+            return None;
+        }
+        let groups = match record.resource.holder() {
+            Some(hold) => vec![vec![hold]],
+            None => {
+                let helpers = record.resource.helpers(runs);
+                helpers.into_iter().map(|group| group.into_iter().map(shared).collect()).collect()
+            }
         };
-        (!record.timed && !ways.is_empty()).then_some(Node { serial, record, ways, from })
+        (!groups.is_empty()).then_some(Node { serial, record, groups, free: false })
     }
 }
 
@@ -44,39 +56,89 @@ fn shared(serial: u64) -> Hold {
 
 /// The knot that thread `start`, which waits as `record` says, is in.
 pub(crate) fn knot(start: u64, record: Record, find: impl Fn(u64) -> Found) -> Option<Knot> {
-    let mut nodes = vec![Node::new(start, record, 0)?];
-    let mut ahead = VecDeque::from([0]);
-    let mut last = None;
-    while let Some(at) = ahead.pop_front() {
-        for way in nodes[at].ways.clone() {
-            if way.serial == start {
-                last.get_or_insert(at);
-            }
-            if nodes.iter().any(|node| node.serial == way.serial) {
+    let mut nodes = collect(start, record, &find)?;
+    set_free(&mut nodes);
+    cycle(&nodes)
+}
+
+/// Thread `start`, if it sleeps, and all who may have to go on first and sleep as well.
+fn collect(start: u64, record: Record, find: &dyn Fn(u64) -> Found) -> Option<Vec<Node>> {
+    let runs = |serial| !find(serial).is_asleep();
+    let mut nodes = vec![Node::new(start, record, &runs)?];
+    let (mut known, mut at) = (vec![start], 0);
+    while at < nodes.len() {
+        let ways: Vec<_> = nodes[at].groups.iter().flatten().map(|way| way.serial).collect();
+        for serial in ways {
+            if known.contains(&serial) {
                 continue;
             }
-            let Found::Waiting(record) = find(way.serial) else { return None };
-            ahead.push_back(nodes.len());
-            nodes.push(Node::new(way.serial, record, at)?);
+            known.push(serial);
+            if let Found::Waiting(record) = find(serial) {
+                nodes.extend(Node::new(serial, record, &runs));
+            }
+        }
+        at += 1;
+    }
+    Some(nodes)
+}
+
+fn place(nodes: &[Node], serial: u64) -> Option<usize> {
+    nodes.iter().position(|node| node.serial == serial && !node.free)
+}
+
+/// Marks all who may go on.
+fn set_free(nodes: &mut [Node]) {
+    let is_stuck = |nodes: &[Node], group: &[Hold]| group.iter().all(|way| place(nodes, way.serial).is_some());
+    loop {
+        let freed = nodes.iter().position(|node| !node.free && !node.groups.iter().any(|group| is_stuck(nodes, group)));
+        match freed {
+            Some(at) => nodes[at].free = true,
+            None => return,
         }
     }
-    let mut epochs: Vec<_> = nodes.iter().map(|node| node.record.epoch).collect();
+}
+
+/// The way from the first node back to itself along groups none of which can go on, if there is one, and all that can be
+/// reached so.
+fn cycle(nodes: &[Node]) -> Option<Knot> {
+    if nodes[0].free {
+        return None;
+    }
+    let (mut ahead, mut from, mut last) = (VecDeque::from([0]), vec![None; nodes.len()], None);
+    let mut epochs = Vec::new();
+    while let Some(at) = ahead.pop_front() {
+        epochs.push(nodes[at].record.epoch);
+        for group in &nodes[at].groups {
+            let Some(group) = group.iter().map(|way| place(nodes, way.serial)).collect::<Option<Vec<_>>>() else {
+                continue;
+            };
+            for next in group {
+                if next == 0 {
+                    last.get_or_insert(at);
+                } else if from[next].is_none() {
+                    from[next] = Some(at);
+                    ahead.push_back(next);
+                }
+            }
+        }
+    }
     epochs.sort_unstable();
-    Some(Knot { cycle: cycle(&nodes, last?), epochs })
+    Some(Knot { cycle: steps(nodes, &from, last?), epochs })
 }
 
 /// The steps from the first node to the one at `last`, each with the hold that leads to the next.
-fn cycle(nodes: &[Node], last: usize) -> Vec<Step> {
+fn steps(nodes: &[Node], from: &[Option<usize>], last: usize) -> Vec<Step> {
     let (mut steps, mut at, mut next) = (Vec::new(), last, nodes[0].serial);
     loop {
         let node = &nodes[at];
-        let hold = node.ways.iter().find(|way| way.serial == next).copied().unwrap_or(shared(next));
+        let way = node.groups.iter().flatten().find(|way| way.serial == next);
+        let hold = way.copied().unwrap_or(shared(next));
         steps.push(Step { serial: node.serial, record: node.record.clone(), hold });
-        if at == 0 {
+        let Some(before) = from[at] else {
             steps.reverse();
             return steps;
-        }
-        (next, at) = (node.serial, node.from);
+        };
+        (next, at) = (node.serial, before);
     }
 }
 
@@ -90,13 +152,13 @@ mod tests {
     use crate::wait::Waiter;
 
     #[derive(Debug)]
-    struct Thing(Vec<u64>);
+    struct Thing(Vec<Vec<u64>>);
 
     impl Resource for Thing {
         fn holder(&self) -> Option<Hold> {
             None
         }
-        fn helpers(&self) -> Vec<u64> {
+        fn helpers(&self, _: &dyn Fn(u64) -> bool) -> Vec<Vec<u64>> {
             self.0.clone()
         }
         fn describe(&self) -> Description {
@@ -104,10 +166,10 @@ mod tests {
         }
     }
 
-    fn waits_for(helpers: &[u64], timed: bool) -> Record {
+    fn waits_for(helpers: &[&[u64]], timed: bool) -> Record {
         Record {
             epoch: 0,
-            resource: Arc::new(Thing(helpers.to_vec())),
+            resource: Arc::new(Thing(helpers.iter().map(|group| group.to_vec()).collect())),
             waiter: Waiter::new(&Arc::default()),
             call: Call::Result,
             site: None,
@@ -116,15 +178,21 @@ mod tests {
         }
     }
 
-    /// Each entry: who could help thread i+1; none: it runs. The way back to thread 1, if it is in a knot.
-    fn knot_of_1(helpers: &[&[u64]]) -> Option<Vec<u64>> {
-        let find = |serial: u64| match helpers.get(serial as usize - 1) {
+    /// Each entry: the groups of which thread i+1 needs one each; none: it runs. The way back to thread 1, if it is in a knot.
+    fn knot_of(threads: &[&[&[u64]]]) -> Option<Vec<u64>> {
+        let find = |serial: u64| match threads.get(serial as usize - 1) {
             Some([]) => Found::Running,
-            Some(helpers) => Found::Waiting(waits_for(helpers, false)),
+            Some(groups) => Found::Waiting(waits_for(groups, false)),
             None => Found::Ended,
         };
-        let knot = knot(1, waits_for(helpers[0], false), find)?;
+        let knot = knot(1, waits_for(threads[0], false), find)?;
         Some(knot.cycle.iter().map(|step| step.serial).collect())
+    }
+
+    /// The same with one group each.
+    fn knot_of_1(helpers: &[&[u64]]) -> Option<Vec<u64>> {
+        let groups: Vec<_> = helpers.iter().map(|group| if group.is_empty() { vec![] } else { vec![*group] }).collect();
+        knot_of(&groups.iter().map(Vec::as_slice).collect::<Vec<_>>())
     }
 
     #[test]
@@ -150,7 +218,21 @@ mod tests {
     }
 
     #[test]
+    fn one_of_each_group_is_needed() {
+        // 3 runs, so the second group of 1 is no obstacle; the first is.
+        assert_eq!(knot_of(&[&[&[1, 2], &[3]], &[&[1, 2]], &[]]), Some(vec![1]));
+        assert_eq!(knot_of(&[&[&[3], &[1, 2]], &[&[1, 2]], &[]]), Some(vec![1]));
+        assert_eq!(knot_of(&[&[&[1, 3], &[2, 3]], &[&[1]], &[]]), None);
+    }
+
+    #[test]
+    fn whoever_waits_for_one_that_may_go_on_may_go_on() {
+        assert_eq!(knot_of(&[&[&[1, 2]], &[&[3]], &[&[4]], &[]]), None);
+        assert_eq!(knot_of(&[&[&[2]], &[&[1, 3]], &[&[4, 1]], &[]]), None);
+    }
+
+    #[test]
     fn a_time_limit_ends_any_knot() {
-        assert!(knot(1, waits_for(&[1], true), |_| Found::Running).is_none());
+        assert!(knot(1, waits_for(&[&[1]], true), |_| Found::Running).is_none());
     }
 }

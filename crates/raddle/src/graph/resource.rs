@@ -17,9 +17,12 @@ pub trait Resource: Send + Sync + Debug {
         true
     }
 
-    /// If no one thread holds it, but each of these may give it and nobody else can: who. Empty: not known, or anybody.
-    /// Called like [`holder`](Resource::holder), though it may take a mutex that is never held while another is taken.
-    fn helpers(&self) -> Vec<u64> {
+    /// If no one thread holds it, but some have to go on before it comes about: groups of them, of each of which one has to.
+    /// A group with one that `runs` may be left out, so where there are many the first look often suffices. Empty: not known,
+    /// or nobody has to. Called like [`holder`](Resource::holder), though it may take a mutex that is never held while
+    /// another is taken, nor while `runs` is asked.
+    fn helpers(&self, runs: &dyn Fn(u64) -> bool) -> Vec<Vec<u64>> {
+        let _ = runs;
         Vec::new()
     }
 

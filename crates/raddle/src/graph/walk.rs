@@ -38,14 +38,22 @@ pub(crate) enum Found {
     Ended,
 }
 
-/// Follows holders from thread `start`, which waits as `record` says. `find` is asked once for each thread on the way.
+impl Found {
+    /// Whether nothing but another thread can end its wait, and none has yet.
+    pub(super) fn is_asleep(&self) -> bool {
+        matches!(self, Found::Waiting(record) if record.is_asleep())
+    }
+}
+
+/// Follows holders from thread `start`, which waits as `record` says. `find` is asked once for each thread on the way, and for
+/// helpers.
 pub(crate) fn walk(start: u64, record: Record, find: impl Fn(u64) -> Found) -> Walk {
     let mut steps: Vec<Step> = Vec::with_capacity(2);
     let (mut serial, mut record) = (start, record);
     loop {
         let Some(hold) = record.resource.holder() else {
-            let end = if record.resource.helpers().is_empty() { End::Open } else { End::Shared };
-            return (steps, end);
+            let alone = record.resource.helpers(&|serial| !find(serial).is_asleep()).is_empty();
+            return (steps, if alone { End::Open } else { End::Shared });
         };
         steps.push(Step { serial, record, hold });
         if hold.serial == start {

@@ -78,7 +78,8 @@ fn futex_wake_one(word: &AtomicU32) {
 
 /// The bed of one thread.
 ///
-/// `state` is EMPTY, TOKEN (an unpark that nobody has slept for yet) or ASLEEP. Only the owner writes ASLEEP and EMPTY.
+/// `state` is EMPTY, TOKEN (an unpark that nobody has slept for yet), ASLEEP or NAPPING, which say what has to be done to
+/// wake the owner. Only the owner writes others than TOKEN.
 /// The waker's swap to TOKEN is a release, the sleeper's swap to EMPTY an acquire, so what was written before an unpark
 /// is seen after the park that it ends.
 #[derive(Debug, Default)]
@@ -91,6 +92,7 @@ pub struct Parker {
 const EMPTY: u32 = 0;
 const TOKEN: u32 = 1;
 const ASLEEP: u32 = 2;
+const NAPPING: u32 = 3;
 
 impl Parker {
     /// The two ends of a pipe, for reading and for writing: a byte written to it ends the owner's park with
@@ -121,14 +123,23 @@ impl Parker {
 
     /// Sleeps until [`unpark`](Parker::unpark), a signal or the deadline. Only for the thread that this belongs to.
     pub fn park(&self, deadline: Option<Time>) -> Woken {
-        if self.state.compare_exchange(EMPTY, ASLEEP, Ordering::Acquire, Ordering::Acquire).is_err() {
+        self.lie_down(ASLEEP, || match self.ears() {
+            None => futex_wait(&self.state, ASLEEP, deadline),
+            Some(ears) => ears.listen(deadline),
+        })
+    }
+
+    /// The same without an ear for the signal pipe, which is lighter.
+    pub fn nap(&self, deadline: Time) -> Woken {
+        self.lie_down(NAPPING, || futex_wait(&self.state, NAPPING, Some(deadline)))
+    }
+
+    fn lie_down(&self, state: u32, sleep: impl FnOnce() -> Woken) -> Woken {
+        if self.state.compare_exchange(EMPTY, state, Ordering::Acquire, Ordering::Acquire).is_err() {
             self.state.store(EMPTY, Ordering::Relaxed);
             return Woken::Unparked;
         }
-        let woken = match self.ears() {
-            None => futex_wait(&self.state, ASLEEP, deadline),
-            Some(ears) => ears.listen(deadline),
-        };
+        let woken = sleep();
         // A token that came in the meantime is this sleep's, however it ended.
         match self.state.swap(EMPTY, Ordering::Acquire) {
             TOKEN => Woken::Unparked,
@@ -138,11 +149,10 @@ impl Parker {
 
     /// Ends the current park of the owner, or its next one.
     pub fn unpark(&self) {
-        if self.state.swap(TOKEN, Ordering::Release) == ASLEEP {
-            match self.ears() {
-                None => futex_wake_one(&self.state),
-                Some(ears) => ears.ring(),
-            }
+        match (self.state.swap(TOKEN, Ordering::Release), self.ears()) {
+            (ASLEEP, Some(ears)) => ears.ring(),
+            (ASLEEP | NAPPING, _) => futex_wake_one(&self.state),
+            _ => {}
         }
     }
 }

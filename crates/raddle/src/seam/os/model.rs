@@ -55,6 +55,11 @@ impl Parker {
         Woken::Unparked
     }
 
+    /// The same: signals end no park here.
+    pub fn nap(&self, deadline: Time) -> Woken {
+        self.park(Some(deadline))
+    }
+
     /// Ends the current park of the owner, or its next one.
     pub fn unpark(&self) {
         *self.token.lock().unwrap() = true;

@@ -53,6 +53,11 @@ impl Parker {
         if unparked || deadline.is_none_or(|time| time.0 > monotonic()) { Woken::Unparked } else { Woken::TimedOut }
     }
 
+    /// The same: signals end no park here.
+    pub fn nap(&self, deadline: Time) -> Woken {
+        self.park(Some(deadline))
+    }
+
     /// Ends the current park of the owner, or its next one.
     pub fn unpark(&self) {
         *self.token.lock().unwrap_or_else(PoisonError::into_inner) = true;

@@ -1,0 +1,16 @@
+"""Both workers of a pool wait for the jobs behind theirs as they are completed."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
+
+pool = ThreadPoolExecutor(2, "crunch")
+
+
+def outer():
+    jobs = [pool.submit(int), pool.submit(int)]
+    print(f"step {time.monotonic()}", flush=True)
+    return sum(job.result() for job in as_completed(jobs))  # waits: crunch_0, crunch_1
+
+
+for done in as_completed([pool.submit(outer) for _ in range(2)]):
+    done.result()
