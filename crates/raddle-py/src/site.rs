@@ -127,9 +127,10 @@ pub(crate) struct SiteCell(AtomicU64);
 impl SiteCell {
     /// A cell that holds the place of the calling Python code.
     pub(crate) fn here() -> SiteCell {
-        let cell = SiteCell::default();
-        cell.note();
-        cell
+        let site = here();
+        // SAFETY: attached; null or a code object that the running frame keeps alive. The new reference is the cell's.
+        unsafe { ffi::Py_XINCREF(code_of(site)) };
+        SiteCell(AtomicU64::new(site))
     }
 
     /// Remembers the place of the calling Python code, keeping its code object alive.
