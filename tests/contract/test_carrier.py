@@ -7,6 +7,7 @@ next one does not have.
 import ctypes
 import os
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -17,7 +18,7 @@ import pytest
 
 libc = ctypes.CDLL(None, use_errno=True)
 PR_SET_NO_NEW_PRIVS, PR_GET_NO_NEW_PRIVS = 38, 39
-PR_SET_SECCOMP, PR_GET_SECCOMP = 22, 21
+PR_SET_SECCOMP, PR_GET_SECCOMP, SECCOMP_MODE_FILTER = 22, 21, 2
 CLONE_NEWUTS = 0x04000000
 
 
@@ -68,6 +69,14 @@ def one_cpu():
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 
 
+def allow_every_call():
+    """Installs a seccomp filter that says yes to all."""
+    allow = struct.pack("HBBI", 0x06, 0, 0, 0x7FFF_0000)  # BPF_RET, SECCOMP_RET_ALLOW
+    instructions = ctypes.create_string_buffer(allow, len(allow))
+    program = struct.pack("HP", 1, ctypes.addressof(instructions))
+    assert libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, program, 0, 0) == 0
+
+
 CPUS = os.sched_getaffinity(0)
 REVERSIBLE = [
     Attribute(
@@ -91,6 +100,7 @@ IRREVERSIBLE = [
         lambda: libc.prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0),
         lambda: libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0),
     ),
+    Attribute("seccomp", lambda: libc.prctl(PR_GET_SECCOMP, 0, 0, 0, 0), allow_every_call),
     Attribute("capabilities", capabilities, lambda: capabilities(capabilities() & ~1)),
     Attribute("namespace", lambda: os.readlink("/proc/thread-self/ns/uts"), lambda: libc.unshare(CLONE_NEWUTS)),
 ]
