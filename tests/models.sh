@@ -46,19 +46,21 @@ bug queue/raw.rs 'Ok(wake) => wake.1 = inside.putter(self.bound()),' 'Ok(_) => {
 bug queue/raw.rs '            (put, inside.putter(self.bound()))' '            (put, None)' a_putter_that_gives_up_passes_the_wake_on
 bug queue/raw.rs '(items, inside.call_all())
         });
-        wake_all(&woken);
+        woken.wake();
         items
     }
 
-    /// Takes everything out for good.' '(items, Line::new())
+    /// Takes everything out for good.' '(items, Popped::default())
         });
-        wake_all(&woken);
+        woken.wake();
         items
     }
 
     /// Takes everything out for good.' the_end_reaches
-bug queue/raw.rs 'joiners.iter().for_each(wake_all);' '' the_last_task_wakes_the_joiner
-bug queue/raw.rs '(inside.items.take(), inside.call_all())' '(inside.items.take(), Line::new())' a_move_reaches_all
+bug queue/raw.rs '        })?;
+        joiners.wake();' '        })?;
+        let _ = joiners;' the_last_task_wakes_the_joiner
+bug queue/raw.rs '(inside.items.take(), inside.call_all())' '(inside.items.take(), Popped::default())' a_move_reaches_all
 bug queue/producers.rs '    match place.compare_exchange(0, serial, Ordering::Relaxed, Ordering::Relaxed) {' '    let there = place.load(Ordering::Relaxed);
     if there == 0 {
         place.store(serial, Ordering::Relaxed);
