@@ -54,12 +54,17 @@ print(len(set(numbers)))
 """
 
 
-def output_of(program, **environment):
-    """What a program prints, which must not fail."""
+def run(program, **environment):
+    """A program that must not fail."""
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, env=harness.environment(**environment))
     assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
+    return done
+
+
+def output_of(program, **environment):
+    """What a program prints, which must not fail."""
+    return run(program, **environment).stdout.splitlines()
 
 
 def test_a_refused_thread_may_be_started_later():
@@ -71,8 +76,10 @@ def test_a_refused_thread_may_be_started_later():
 
 
 def test_a_thread_that_fails_before_its_first_instruction_ends():
-    """No memory for its state: it has ended, and who joins it goes on."""
-    assert output_of(FAILING, RADDLE_FAIL_BOOTSTRAP="1") == ["False True"]
+    """No memory for its state: that is said, it has ended, and who joins it goes on."""
+    done = run(FAILING, RADDLE_FAIL_BOOTSTRAP="1")
+    assert done.stdout == "False True\n"
+    assert "ended before its first instruction: MemoryError: no memory for its thread state" in done.stderr
 
 
 def test_carriers_carry_once_if_the_user_says_so():

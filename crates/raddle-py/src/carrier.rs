@@ -11,6 +11,7 @@
 use std::collections::VecDeque;
 use std::ffi::c_void;
 use std::hint::black_box;
+use std::io::Write;
 use std::sync::{Arc, LazyLock};
 
 use pyo3::ffi::{self, PyObject};
@@ -191,9 +192,16 @@ impl Start {
         });
     }
 
-    /// The thread ends before its first instruction, because there is no memory for its state.
+    /// The thread ends before its first instruction, because there is no memory for its state. `start()` has returned and
+    /// no Python code can run here, so the error is only written down, and for whoever joins the thread.
+    #[cold]
     pub(crate) fn fail(self, over: &mut Over) {
-        self.thread.set_error("MemoryError: no memory for its thread state".to_owned());
+        let error = "MemoryError: no memory for its thread state";
+        let name = self.thread.name();
+        let text =
+            format!("raddle: thread {name:?} ended before its first instruction: {error}; run fewer threads at once\n");
+        let _ = std::io::stderr().write_all(text.as_bytes());
+        self.thread.set_error(error.to_owned());
         bind(runtime(), &self.thread);
         over.announce();
         unbind();
