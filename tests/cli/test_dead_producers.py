@@ -84,7 +84,7 @@ for jobs in queues:
 FEEDS = '    threading.Thread(target=feed, args=(jobs,), name=f"feeds {kind.__name__}").start()\n'
 TAKES = '    threading.Thread(target=take, args=(jobs,), name=f"takes {kind.__name__}").start()\n'
 KINDS = """
-for kind in (queue.Queue, queue.LifoQueue, queue.PriorityQueue, queue.SimpleQueue):
+for kind in (queue.Queue, queue.LifoQueue, queue.PriorityQueue):
     jobs = new(kind)
 """
 
@@ -98,7 +98,7 @@ def test_each_queue_knows_its_producers_and_no_status_changes_for_that(tmp_path,
     told = re.findall(
         r"^warning\[RD003\]: '(.*)' likely waits for ever: .* was fed only by '(.*)', which died$", ended.err, re.M
     )
-    names = ["Queue", "LifoQueue", "PriorityQueue", "SimpleQueue"]
+    names = ["Queue", "LifoQueue", "PriorityQueue"]
     assert sorted(told) == sorted((f"takes {name}", f"feeds {name}") for name in names)
     assert ended.status == 0
 

@@ -237,7 +237,7 @@ impl<C: Container> RawQueue<C, Serialized> {
 }
 
 impl<C: Container, X: Sharing> RawQueue<C, X> {
-    #[inline]
+    #[inline(always)]
     fn with<R>(&self, change: impl FnOnce(&mut Inside<C>) -> R) -> R {
         self.inside.with(|inside| {
             let generation = fork_generation();
@@ -267,7 +267,7 @@ impl<C: Container, X: Sharing> RawQueue<C, X> {
     ///
     /// # Errors
     /// Why there is none.
-    #[inline]
+    #[inline(always)]
     pub fn try_get(&self) -> Result<C::Item, Refused> {
         let (item, wake) = self.with(|inside| inside.get(self.bound()))?;
         wake.now();
