@@ -23,7 +23,7 @@ AT_ONCE = 4
 EXPECTED = {
     "popen_terminate": "mask []\n['0000000000000000']\nexit -15\n",
     "fork_in_worker": "child 0\nthreads 1\n",
-    "fork_in_handler": "lock 0\nlock in time 0\nevent 0\nsemaphore 0\ncondition 0\nbarrier 0\nstate of a barrier 0\n",
+    "fork_in_handler": "lock 0\nlock in time 0\nevent 0\nsemaphore 0\ncondition 0\nbarrier 0\nqueue 0\nstate of a barrier 0\n",
     "posix_spawn": "child 7\n",
     "pthread_kill": "woken EINTR\n",
 }

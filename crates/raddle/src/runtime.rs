@@ -91,7 +91,7 @@ pub(crate) enum Stall {
 /// How long the last threads must have slept after main returned before that is told.
 const KEEPS_ALIVE_GRACE: Duration = Duration::from_secs(2);
 
-/// A thread that sleeps for something until its holder gives it.
+/// A wait that the end of another thread may concern: it held the thing, or gave it.
 #[derive(Debug)]
 struct HeldUp {
     resource: Arc<dyn Resource>,

@@ -1,6 +1,7 @@
 """Main waits; a signal handler forks; in the child another thread ends the wait: parent and child go on."""
 
 import os
+import queue
 import signal
 import threading
 import time
@@ -31,6 +32,17 @@ def waits():
     yield "condition", wait, notify
     barrier = threading.Barrier(2)
     yield "barrier", barrier.wait, barrier.wait
+    items, others = queue.Queue(), 20  # who are not in the child
+    for _ in range(others):
+        threading.Thread(target=items.get, daemon=True).start()
+    time.sleep(0.1)  # they come before main
+
+    def feed():
+        for number in range(others + 1):
+            items.put(number)
+        time.sleep(15)  # the end of a thread makes waiters look again, which is not what is tested
+
+    yield "queue", items.get, feed
 
 
 def forks_in(wait, end):

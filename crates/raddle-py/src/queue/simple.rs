@@ -48,7 +48,7 @@ impl Resource for Waited {
 }
 
 impl SimpleQueue {
-    /// Who has put is not noted, as it is in the other queues: that would be a tenth of a call whose rival is CPython's C.
+    /// Who has put is not noted, as it is in the other queues: that is 1.4 ns of 36, and the rival is CPython's C.
     #[inline(always)]
     fn put(&self, item: Py<PyAny>) {
         // Without a bound and without an end nothing is refused; said so, nothing is there to be dropped.

@@ -18,8 +18,8 @@ pub(crate) use condition::Condition;
 
 use crate::runtime;
 
-/// How the interpreter's threads come to a lock's word or a queue: its own lock is held wherever a raw form is called, but for the sleep
-/// itself.
+/// How the interpreter's threads come to a lock's word or a queue: its own lock is held wherever a raw form is called, but
+/// for the sleep itself.
 #[cfg(not(Py_GIL_DISABLED))]
 pub(crate) type Sharing = raddle::seam::Serialized;
 #[cfg(Py_GIL_DISABLED)]

@@ -166,20 +166,27 @@ impl<C: Container> Inside<C> {
 
     /// Empties the lines; everybody in them is notified.
     fn call_all(&mut self) -> Popped {
+        Popped::notified(self.take_lines())
+    }
+
+    fn take_lines(&mut self) -> Line {
         let mut all = std::mem::take(&mut self.getters.line);
         all.append(&mut self.putters.line);
         all.append(&mut self.joiners);
-        Popped::notified(all)
+        all
     }
 
     /// In the child of a fork: those in the lines are gone, but for one that may have forked in the middle of its wait. So
-    /// all are woken, ghosts included.
+    /// all are woken, ghosts included; each by itself, since a ghost of a crowd would call nobody.
     #[cold]
     fn settle(&mut self, generation: u32) {
         self.generation = generation;
         self.getters.under_way = false;
         self.putters.under_way = false;
-        self.call_all().wake();
+        for waiter in self.take_lines() {
+            waiter.mark();
+            waiter.parker().unpark();
+        }
     }
 }
 
