@@ -37,6 +37,11 @@ bug wait/crowd.rs '        self.0.pass_on();' '' a_crowd_is_called_to_its_last_m
 bug wait/crowd.rs 'fetch_add(1, Ordering::AcqRel)' 'fetch_add(1, Ordering::Relaxed)' a_crowd_is_called_to_its_last_member
 bug wait/queue.rs '        waiter.pass_on();
 ' '' a_member_that_never_slept_passes_on
+bug stop/token.rs '            drop(listeners);
+            listener(stopped);
+            return None;' '            return None;' a_callback_is_called_once
+bug stop/token.rs '        inner.waiters.wake(usize::MAX);' '' who_waits_for_a_stop_hears_of_it
+bug stop/token.rs 'move |_| parker.unpark()' 'move |_| drop(parker)' a_stop_wakes_a_thread_on_its_way
 bug seam/os/model.rs '*self.token.lock().unwrap() = true;' 'let _ = self.token.lock().unwrap();' a_nudge_at_the_owners_end_is_seen
 bug queue/raw.rs 'Ok((_, wake)) => wake.1 = inside.getter(),' 'Ok(_) => {}' two_items_reach_two_getters
 bug queue/raw.rs '            wake.1 = inside.getter();

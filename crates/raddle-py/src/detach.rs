@@ -79,6 +79,7 @@ fn halted(py: Python<'_>, halt: &Halt) -> PyErr {
     match halt {
         Halt::Deadlock(verdict) => error::deadlock(verdict),
         Halt::Abandoned(verdict) => error::abandoned(verdict),
+        Halt::Stopped(stopped) => error::stopped(py, stopped),
         Halt::Interrupted | Halt::TimedOut => PyErr::fetch(py),
     }
 }

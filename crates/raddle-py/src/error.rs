@@ -1,7 +1,7 @@
 //! The only place that makes Python exceptions of the engine's.
 
 use pyo3::create_exception;
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyBaseException, PyRuntimeError};
 use pyo3::prelude::*;
 use raddle::error::Misuse;
 use raddle::graph::verdict::Verdict;
@@ -26,6 +26,41 @@ create_exception!(
     PyRuntimeError,
     "The system refused to start a thread; the text says which limits are in force. The thread may be started later."
 );
+
+create_exception!(
+    raddle,
+    Stopped,
+    PyBaseException,
+    "The thread was asked to stop, and does: it leaves whatever it was waiting for.\n\n\
+     No Exception, so that `except Exception` does not swallow it. Attributes: reason (a str or None), requested_by (the\n\
+     name of the thread that asked) and requested_at (when, in seconds of time.monotonic())."
+);
+
+create_exception!(
+    raddle,
+    ThreadStateError,
+    PyRuntimeError,
+    "A call that makes no sense in the state that the thread is in; the text says which, and what to do.\n\n\
+     Attributes: thread and state."
+);
+
+/// The thread has to stop.
+#[cold]
+pub(crate) fn stopped(py: Python<'_>, stopped: &raddle::stop::Stopped) -> PyErr {
+    let error = Stopped::new_err(stopped.to_string());
+    let value = error.value(py);
+    let _ = value.setattr("reason", stopped.reason.as_deref());
+    let _ = value.setattr("requested_by", &*stopped.requested_by);
+    let _ = value.setattr("requested_at", stopped.requested_at.as_secs_f64());
+    let _ = value.setattr("_raddle_block", stopped.block);
+    error
+}
+
+/// The number of the block that an error says to leave; `None` if it is no such error.
+pub(crate) fn block_of(py: Python<'_>, error: &Bound<'_, PyAny>) -> Option<u64> {
+    let stopped = error.is_instance_of::<Stopped>();
+    stopped.then(|| error.getattr(pyo3::intern!(py, "_raddle_block")).ok()?.extract().ok()).flatten()
+}
 
 /// The system refused a thread.
 pub(crate) fn cannot_start(py: Python<'_>, refused: &std::io::Error) -> PyErr {
@@ -60,5 +95,7 @@ pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     module.add("DeadlockError", py.get_type::<DeadlockError>())?;
     module.add("ThreadStartError", py.get_type::<ThreadStartError>())?;
+    module.add("ThreadStateError", py.get_type::<ThreadStateError>())?;
+    module.add("Stopped", py.get_type::<Stopped>())?;
     module.add("LockAbandonedError", py.get_type::<LockAbandonedError>())
 }

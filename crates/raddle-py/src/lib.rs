@@ -12,10 +12,13 @@ mod imports;
 mod lifecycle;
 mod limit;
 mod naming;
+mod outcome;
 mod queue;
 mod site;
+mod stop;
 mod sync;
 mod thread;
+mod threads;
 mod timer;
 
 use std::sync::LazyLock;
@@ -41,6 +44,9 @@ fn _raddle(module: &Bound<'_, PyModule>) -> PyResult<()> {
     queue::add_to(module)?;
     executor::add_to(module)?;
     thread::add_to(module)?;
+    stop::add_to(module)?;
+    outcome::add_to(module)?;
+    threads::add_to(module)?;
     host::add_to(module)?;
     lifecycle::add_to(module)
 }

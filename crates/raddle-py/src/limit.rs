@@ -110,6 +110,21 @@ impl Limit {
     }
 }
 
+impl Limit {
+    /// A time limit of what only raddle has: None or inf, no limit; what is not above zero, not at all; any real number.
+    pub(crate) fn of_any(method: &str, name: &str, seconds: Option<&Bound<'_, PyAny>>) -> PyResult<Limit> {
+        let Some(given) = seconds.filter(|seconds| !seconds.is_none()) else { return Ok(Limit::Never) };
+        let seconds: f64 = given.extract().map_err(|_| {
+            let class = given.get_type().name().map_or_else(|_| "an object".to_owned(), |name| name.to_string());
+            PyTypeError::new_err(format!("{method}(): {name} must be a number of seconds or None, got {class}"))
+        })?;
+        if seconds.is_nan() {
+            return Err(PyValueError::new_err(format!("{method}(): {name} must be a number of seconds, got nan")));
+        }
+        Ok(if seconds == f64::INFINITY { Limit::Never } else { Limit::after(seconds) })
+    }
+}
+
 fn is_small_int(arg: &Bound<'_, PyAny>) -> bool {
     arg.is_exact_instance_of::<PyInt>() && arg.extract::<i64>().is_ok_and(|value| value.unsigned_abs() < 1 << 40)
 }

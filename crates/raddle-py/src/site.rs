@@ -206,7 +206,9 @@ impl CodeSite {
     pub(crate) fn is_thread_target(&self, py: Python<'_>) -> bool {
         let text =
             |name| self.code.bind(py).getattr(name).and_then(|text| text.extract::<String>()).unwrap_or_default();
-        text("co_filename").ends_with("/threading.py") && text("co_qualname").ends_with(".run")
+        let file = text("co_filename");
+        ["/threading.py", "/raddle/_threads.py"].iter().any(|end| file.ends_with(end))
+            && text("co_qualname").ends_with(".run")
     }
 
     fn of(py: Python<'_>, packed: u64) -> Option<CodeSite> {

@@ -17,8 +17,9 @@ use raddle::thread::{Origin, Running, State, Thread};
 
 use crate::carrier::{self, Start};
 use crate::limit::{Limit, check_join};
+use crate::stop::{self, StopToken};
 use crate::timer::Delayed;
-use crate::{detach, error, host, lifecycle, runtime, site};
+use crate::{detach, error, host, lifecycle, runtime, site, threads};
 
 /// What the engine knows of a thread. Made by `start()`, in the starter.
 #[pyclass(frozen, module = "raddle._raddle")]
@@ -33,6 +34,9 @@ pub(crate) struct ThreadHandle {
     /// Whether somebody holds what stands for its end, see `acquire`.
     taken: AtomicBool,
 }
+
+/// Who started a thread, and the file, line and function where.
+type Link = (String, Option<(String, u32, String)>);
 
 /// The attribute of a Python thread that stands for its end.
 const END: &str = if cfg!(Py_3_14) {
@@ -62,8 +66,8 @@ impl ThreadHandle {
     #[new]
     fn new(py: Python<'_>, name: &str, daemon: bool) -> Self {
         let kind = if daemon { ThreadKind::Daemon } else { ThreadKind::Regular };
-        let starter = raddle::thread::current(runtime()).name();
-        let thread = runtime().prepare(name, kind, Origin { starter, site: site::of_user(py) });
+        let starter = raddle::thread::current(runtime());
+        let thread = runtime().prepare(name, kind, Origin::new(&starter, site::of_user(py)));
         ThreadHandle {
             thread,
             generation: fork_generation(),
@@ -236,6 +240,61 @@ impl ThreadHandle {
         }
     }
 
+    /// Asks it to stop; false if that was done before.
+    #[pyo3(signature = (reason=None))]
+    fn stop(&self, reason: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
+        let reason = stop::text(reason)?;
+        Ok(self.thread.stop(stop::request(reason.as_deref())))
+    }
+
+    /// What it hears a stop from.
+    #[getter]
+    fn token(&self) -> StopToken {
+        StopToken(self.thread.token().clone())
+    }
+
+    /// Whether it was asked to stop.
+    #[getter]
+    fn stop_requested(&self) -> bool {
+        self.thread.stop_requested().is_some()
+    }
+
+    /// Notes that it ends because it was asked to; false if it was not.
+    fn stopped(&self) -> bool {
+        let stopped = self.thread.stop_requested();
+        stopped.inspect(|stopped| self.thread.set_stopped((*stopped).clone()));
+        stopped.is_some()
+    }
+
+    /// "starting", "running", "finished", "failed" or "stopped".
+    #[getter]
+    fn state(&self) -> &'static str {
+        threads::state(&self.thread)
+    }
+
+    /// What it is doing, in words that go into a sentence.
+    #[getter]
+    fn activity(&self) -> String {
+        threads::activity(&self.thread)
+    }
+
+    /// Its name.
+    #[getter]
+    fn name(&self) -> String {
+        self.thread.name().to_string()
+    }
+
+    /// Who started it where, who started that one, and so on: names and places.
+    #[getter]
+    fn lineage(&self) -> Vec<Link> {
+        let place = |origin: &Origin| origin.site.as_ref().and_then(|site| site.place());
+        let link = |origin: &Origin| {
+            let place = place(origin).map(|place| (place.file, place.line, place.function));
+            (origin.starter.to_string(), place)
+        };
+        self.thread.lineage().map(link).collect()
+    }
+
     /// Waits until nothing of it runs any more, at most `timeout` seconds; whether that is so.
     #[pyo3(signature = (timeout=None))]
     fn wait(&self, py: Python<'_>, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
@@ -252,7 +311,7 @@ impl ThreadHandle {
 }
 
 /// What the engine knows of an object of the Python class.
-fn known(thread: &Bound<'_, PyAny>) -> PyResult<Option<Arc<Thread>>> {
+pub(crate) fn known(thread: &Bound<'_, PyAny>) -> PyResult<Option<Arc<Thread>>> {
     if let Ok(handle) = thread.getattr("_raddle_handle")?.cast::<ThreadHandle>() {
         return Ok(Some(Arc::clone(&handle.get().thread)));
     }

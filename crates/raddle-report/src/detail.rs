@@ -56,6 +56,7 @@ fn life(life: &Life) -> String {
     let end = match &life.ended {
         None => String::new(),
         Some((since, Ending::Finished)) => format!(", and ended {}", ago(*since)),
+        Some((since, Ending::Stopped(by))) => format!(", and was {} {}", clean(by), ago(*since)),
         Some((since, Ending::Failed(error))) => format!(", and died {} of {}", ago(*since), clean(error)),
     };
     format!("thread '{}' {begin}{end}", clean(&thread.name))

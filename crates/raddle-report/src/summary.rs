@@ -68,6 +68,7 @@ fn owner_dead(wait: &Wait, names: &Names) -> String {
     let place = holder.taken_at.as_ref().map(|place| format!(" at {}", spot(place))).unwrap_or_default();
     let end = match &holder.ended {
         Some(Ending::Failed(error)) => format!(" (it died: {})", clean(error)),
+        Some(Ending::Stopped(by)) => format!(" (it was {})", clean(by)),
         _ => String::new(),
     };
     let who = names.with_origin(&holder.thread);

@@ -81,5 +81,6 @@ fn ending(ended: &Ending) -> String {
     match ended {
         Ending::Finished => "its function returned".to_owned(),
         Ending::Failed(error) => format!("it died: {}", clean(error)),
+        Ending::Stopped(by) => format!("it was {}", clean(by)),
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::graph::Halt;
 use crate::graph::verdict::{Ending, ObjectInfo, Place, ThreadInfo, Verdict, Wait};
+use crate::stop::Stopped;
 
 /// Why a lock was not taken.
 #[derive(Clone, Debug)]
@@ -16,6 +17,8 @@ pub enum LockError {
     Abandoned(Box<Verdict>),
     /// The time limit passed.
     TimedOut,
+    /// The thread was asked to stop.
+    Stopped(Box<Stopped>),
 }
 
 impl LockError {
@@ -24,6 +27,7 @@ impl LockError {
             Halt::Deadlock(verdict) => LockError::Deadlock(verdict),
             Halt::Abandoned(verdict) => LockError::Abandoned(verdict),
             Halt::TimedOut | Halt::Interrupted => LockError::TimedOut,
+            Halt::Stopped(stopped) => LockError::Stopped(stopped),
         }
     }
 
@@ -31,13 +35,16 @@ impl LockError {
     pub fn verdict(&self) -> Option<&Verdict> {
         match self {
             LockError::Deadlock(verdict) | LockError::Abandoned(verdict) => Some(verdict),
-            LockError::TimedOut => None,
+            LockError::TimedOut | LockError::Stopped(_) => None,
         }
     }
 }
 
 impl Display for LockError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let LockError::Stopped(stopped) = self {
+            return stopped.fmt(f);
+        }
         match self.verdict() {
             Some(Verdict::Deadlock { cycle, .. }) => {
                 write!(f, "deadlock: {} wait for each other", Threads(cycle.waits.len()))?;
@@ -188,6 +195,7 @@ impl Display for Waiting<'_> {
         }
         match &holder.ended {
             Some(Ending::Failed(error)) => write!(f, ", which ended: {error}"),
+            Some(Ending::Stopped(by)) => write!(f, ", which was {by}"),
             Some(Ending::Finished) => f.write_str(", which ended"),
             None => Ok(()),
         }

@@ -26,6 +26,7 @@ pub mod observe;
 pub mod queue;
 pub mod runtime;
 pub mod seam;
+pub mod stop;
 pub mod sync;
 pub mod thread;
 pub mod timer;

@@ -396,9 +396,17 @@ impl Runtime {
             Some(Reason::Job)
         } else if any(|step| !step.hold.owned) {
             Some(Reason::NotOwned)
+        } else if self.is_any_stopping(steps) {
+            Some(Reason::Stopping)
         } else {
             self.may_be_left(steps).then_some(Reason::SignalHandler)
         }
+    }
+
+    /// Whether one of them is about to leave its wait, because it was asked to stop.
+    fn is_any_stopping(&self, steps: &[Step]) -> bool {
+        let is_stopping = |thread: Arc<Thread>| thread.stop_requested().is_some();
+        steps.iter().any(|step| self.thread(step.serial).is_some_and(is_stopping))
     }
 
     #[cold]

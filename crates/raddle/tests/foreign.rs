@@ -85,7 +85,7 @@ fn join(importing: bool) -> Books {
     let runtime: &'static Runtime = Box::leak(Box::new(Runtime::new(Box::new(books.clone()))));
     let me = current(runtime);
     *books.0.importer.lock().unwrap() = me.serial();
-    let worker = runtime.prepare("worker", ThreadKind::Regular, Origin { starter: me.name(), site: None });
+    let worker = runtime.prepare("worker", ThreadKind::Regular, Origin::new(&me, None));
     let mut sleeper = Patient { books: books.clone(), until: Time::now().after(Duration::from_secs(1)) };
     let mut blocked = Blocked::new((runtime, &me), &mut sleeper, (Call::Join, None), worker.end(), None);
     assert!(matches!(worker.wait_for_end(&mut blocked), Err(Halt::Interrupted)));

@@ -42,7 +42,7 @@ fn a_waiting_thread_is_seen_with_what_since_when_and_who_holds_it() {
 
 #[test]
 fn a_thread_is_starting_then_running_then_gone() {
-    let here = Origin { starter: "me".into(), site: None };
+    let here = Origin::new(&raddle::thread::current(runtime()), None);
     let thread = runtime().prepare("asked for", ThreadKind::Daemon, here);
     let serial = thread.serial();
     let seen = || runtime().snapshot().threads.into_iter().find(|view| view.thread.serial == serial);

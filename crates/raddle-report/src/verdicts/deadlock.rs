@@ -142,6 +142,7 @@ fn why(reason: Reason) -> &'static str {
         Reason::Import => {
             "one of the threads waits inside the import system, which raddle watches but cannot interrupt"
         }
+        Reason::Stopping => "one of the threads was asked to stop, which ends its wait",
         Reason::SignalHandler => "a signal handler of the program might still make the main thread leave its wait",
     }
 }

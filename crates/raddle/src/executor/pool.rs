@@ -302,7 +302,10 @@ impl<T> Task<T> {
     fn wait(self, limit: Option<Duration>) -> Result<Result<T, TaskError>, Task<T>> {
         let core = Arc::clone(&self.core);
         if !core.raw.phase().is_over() {
-            let waited = block(self.core.clone(), (Call::Result, limit), Location::caller(), |b| core.raw.wait(b));
+            let waited = block(self.core.clone(), (Call::Result, limit), Location::caller(), |blocked| {
+                blocked.is_no_stop_point();
+                core.raw.wait(blocked)
+            });
             if let Err(Halt::TimedOut) = waited {
                 return Err(self);
             }

@@ -17,7 +17,7 @@
 //! ends wakes one of those that its end concerns, to make it look. Imports are waited for in the interpreter's own way, so
 //! nobody looks when such a wait begins; the thread that is waited for has to look by itself, if it sleeps while it imports.
 //!
-//! A wait with a time limit ends by itself, so it neither looks nor is told of.
+//! A wait with a time limit, or in a block with a deadline, ends by itself, so it neither looks nor is told of.
 
 use std::fmt::{self, Display};
 use std::sync::Arc;
@@ -28,6 +28,7 @@ use super::walk::{End, Step, same};
 use super::{Knot, Record, Resource, Site};
 use crate::runtime::{Deadlocks, Runtime, Stall};
 use crate::seam::{Parker, Time, Woken, fork_generation};
+use crate::stop::Stopped;
 use crate::thread::Thread;
 use crate::wait::{Sleep, Waiter};
 
@@ -69,6 +70,8 @@ pub enum Halt {
     Deadlock(Box<Verdict>),
     /// It would never have ended: the holder is dead.
     Abandoned(Box<Verdict>),
+    /// The thread was asked to stop.
+    Stopped(Box<Stopped>),
 }
 
 /// The call a thread sleeps in.
@@ -81,6 +84,8 @@ pub enum Call {
     Reacquire,
     /// Waiting for a condition, an event or a barrier.
     Wait,
+    /// Waiting for time to pass.
+    Sleep,
     /// Waiting for the end of a thread.
     Join,
     /// Waiting for a module that another thread imports: not a call of the runtime's, but the host's own.
@@ -103,6 +108,7 @@ impl Display for Call {
             Call::Acquire => "acquire",
             Call::Reacquire | Call::Wait => "wait",
             Call::Join | Call::Exit | Call::Tasks => "join",
+            Call::Sleep => "sleep",
             Call::Import => "import",
             Call::Get => "get",
             Call::Put => "put",
@@ -121,6 +127,10 @@ pub struct Blocked<'a> {
     pub(crate) me: &'a Thread,
     sleeper: &'a mut dyn Sleeper,
     deadline: Option<Time>,
+    /// When a block that the thread is in may stop it.
+    stops_at: Option<Time>,
+    /// Whether the wait is a stop point.
+    stoppable: bool,
     call: Call,
     resource: Arc<dyn Resource>,
     site: Option<Arc<dyn Site>>,
@@ -140,6 +150,7 @@ struct Published {
     generation: u32,
     since: Time,
     epoch: u64,
+    timed: bool,
 }
 
 #[derive(Debug)]
@@ -168,6 +179,9 @@ impl<'a> Blocked<'a> {
             me,
             sleeper,
             deadline,
+            stops_at: None,
+            // A lock that a wait gave away is taken back first, and a main function that is done cannot stop any more.
+            stoppable: !matches!(call, Call::Reacquire | Call::Exit),
             call,
             resource,
             site,
@@ -180,7 +194,7 @@ impl<'a> Blocked<'a> {
 
     #[inline(never)]
     fn publish(&mut self, waiter: &Arc<Waiter>) {
-        let (timed, since, epoch) = (self.deadline.is_some(), Time::now(), self.runtime.next_epoch());
+        let (timed, since, epoch) = (self.is_timed(), Time::now(), self.runtime.next_epoch());
         let record = Record {
             epoch,
             resource: Arc::clone(&self.resource),
@@ -191,7 +205,7 @@ impl<'a> Blocked<'a> {
             timed,
         };
         self.outer = self.me.wait.lock().replace(record).map(Box::new);
-        self.published = Some(Published { generation: fork_generation(), since, epoch });
+        self.published = Some(Published { generation: fork_generation(), since, epoch, timed });
         if !timed {
             self.runtime.fell_asleep(self.me, epoch, &self.resource);
         }
@@ -208,28 +222,52 @@ impl<'a> Blocked<'a> {
             let outer = self.outer.take().map(|outer| Record { epoch: self.runtime.next_epoch(), ..*outer });
             // Dropped outside the mutex: it may be the last owner of something of the host's.
             let record = std::mem::replace(&mut *self.me.wait.lock(), outer);
-            if self.deadline.is_none() {
+            if !published.timed {
                 self.runtime.woke_up(published.epoch, &self.resource);
             }
             drop(record);
         }
     }
 
+    /// Whether the wait ends by itself.
+    fn is_timed(&self) -> bool {
+        self.deadline.is_some() || self.stops_at.is_some()
+    }
+
     fn time_is_up(&self) -> bool {
         self.deadline.is_some_and(|deadline| deadline <= Time::now())
     }
 
-    /// From here on the wait has no time limit.
+    /// From here on the wait has no time limit and cannot be stopped.
     pub(crate) fn lift_limit(&mut self) {
         // What was published says otherwise.
         self.withdraw();
-        self.deadline = None;
+        (self.deadline, self.stops_at) = (None, None);
+        self.stoppable = false;
+    }
+
+    /// For a wait whose caller could not say that it was stopped.
+    pub(crate) fn is_no_stop_point(&mut self) {
+        self.stoppable = false;
+    }
+
+    /// Ends the wait if the thread has to stop.
+    fn stop_point(&mut self) -> Result<(), Halt> {
+        if !self.stoppable {
+            return Ok(());
+        }
+        let before = self.is_timed();
+        self.stops_at = self.me.outlook().map_err(|stopped| Halt::Stopped(Box::new(stopped)))?;
+        if before != self.is_timed() {
+            self.withdraw();
+        }
+        Ok(())
     }
 
     /// Looks at the graph; returns when to look again.
     #[inline(never)]
     fn look(&mut self) -> Result<Option<Time>, Halt> {
-        if self.deadline.is_some() || self.runtime.policy().deadlocks == Deadlocks::Off {
+        if self.is_timed() || self.runtime.policy().deadlocks == Deadlocks::Off {
             return Ok(None);
         }
         match self.pending.take() {
@@ -379,11 +417,12 @@ impl Sleep for Blocked<'_> {
             return Err(Halt::TimedOut);
         }
         while !waiter.is_notified() {
+            self.stop_point()?;
             if !self.is_published() {
                 self.publish(waiter);
             }
             let look_again = self.look()?;
-            let until = [self.deadline, look_again].into_iter().flatten().min();
+            let until = [self.deadline, self.stops_at, look_again].into_iter().flatten().min();
             match self.sleeper.sleep(waiter.parker(), until) {
                 Err(Interrupt) => return Err(Halt::Interrupted),
                 Ok(_) if waiter.is_notified() => break,

@@ -60,6 +60,8 @@ pub enum Ending {
     Finished,
     /// An error left its function; one line that names it.
     Failed(String),
+    /// It was asked to stop, and did; one line that says by whom.
+    Stopped(String),
 }
 
 /// Who holds an object.
@@ -173,6 +175,8 @@ pub enum Reason {
     Reacquire,
     /// One of the waits is for an import, in the host's own way of waiting, which the runtime cannot end.
     Import,
+    /// One of the threads was asked to stop, and is about to leave its wait.
+    Stopping,
     /// A signal handler may make the main thread leave its wait.
     SignalHandler,
 }

@@ -98,12 +98,16 @@ impl Runtime {
         Snapshot { threads: self.threads().iter().map(|thread| self.view(thread)).collect() }
     }
 
-    fn view(&self, thread: &Thread) -> ThreadSnapshot {
-        let activity = match (self.wait_of(thread), thread.state()) {
+    /// What `thread` is doing now. As [`snapshot`](Runtime::snapshot), it runs code of the host.
+    pub fn activity_of(&self, thread: &Thread) -> Activity {
+        match (self.wait_of(thread), thread.state()) {
             (Some(wait), _) => Activity::Waiting(Box::new(wait)),
             (None, State::Starting) => Activity::Starting,
             (None, State::Running | State::Ended) => Activity::Running,
-        };
-        ThreadSnapshot { thread: thread.info(), activity }
+        }
+    }
+
+    fn view(&self, thread: &Thread) -> ThreadSnapshot {
+        ThreadSnapshot { thread: thread.info(), activity: self.activity_of(thread) }
     }
 }

@@ -144,7 +144,10 @@ impl<C: Container> OrderedQueue<C> {
             Err(PutError::Full(item)) => item,
             done => return done,
         };
-        let put = block(self.label.clone(), (Call::Put, limit), site, |blocked| self.raw.put(item, blocked));
+        let put = block(self.label.clone(), (Call::Put, limit), site, |blocked| {
+            blocked.is_no_stop_point();
+            self.raw.put(item, blocked)
+        });
         // Nobody holds a queue, so no deadlock is found here, and nothing interrupts a Rust thread.
         put.map_err(|(item, denied)| match denied {
             Denied::Halted(_) => PutError::Full(item),
@@ -232,7 +235,11 @@ impl<C: Container> OrderedQueue<C> {
     fn join_within(&self, limit: Option<Duration>) -> bool {
         let site = Location::caller();
         self.raw.unfinished() == 0
-            || block(self.label.clone(), (Call::Tasks, limit), site, |blocked| self.raw.join(blocked)).is_ok()
+            || block(self.label.clone(), (Call::Tasks, limit), site, |blocked| {
+                blocked.is_no_stop_point();
+                self.raw.join(blocked)
+            })
+            .is_ok()
     }
 
     /// Lets nothing more in. What is in can still be got; who waits for more is told.
@@ -272,7 +279,11 @@ pub(super) fn wait_for_item<C: Container>(
     limit: Option<Duration>,
     site: &'static Location<'static>,
 ) -> Result<C::Item, GetError> {
-    block(label.clone(), (Call::Get, limit), site, |blocked| raw.get(blocked)).map_err(|denied| match denied {
+    block(label.clone(), (Call::Get, limit), site, |blocked| {
+        blocked.is_no_stop_point();
+        raw.get(blocked)
+    })
+    .map_err(|denied| match denied {
         Denied::Halted(_) => GetError::Empty,
         Denied::ShutDown | Denied::Moved => GetError::ShutDown,
     })

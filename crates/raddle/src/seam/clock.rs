@@ -14,6 +14,14 @@ impl Time {
         Time(super::os::monotonic())
     }
 
+    /// A moment that does not come.
+    pub const NEVER: Time = Time(u64::MAX);
+
+    /// Seconds of the monotonic clock.
+    pub fn as_secs_f64(self) -> f64 {
+        Duration::from_nanos(self.0).as_secs_f64()
+    }
+
     /// The moment `duration` later; the last moment there is if that is too far away.
     pub fn after(self, duration: Duration) -> Time {
         let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);

@@ -11,9 +11,11 @@
 
 mod carrier;
 pub(crate) mod current;
+mod delivery;
 mod join;
 #[cfg(all(test, loom))]
 mod models;
+mod origin;
 mod registry;
 #[cfg(not(loom))]
 mod spawn;
@@ -21,6 +23,8 @@ mod spawn;
 pub use carrier::{Carriers, Job, Over, Reserved, Running};
 pub use current::{bind, current, serial, unbind};
 pub(crate) use current::{footprint, known_giver};
+pub use delivery::Delivery;
+pub use origin::Origin;
 
 pub(crate) use registry::Registry;
 #[cfg(not(loom))]
@@ -33,9 +37,10 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use crate::error::Life;
+use crate::graph::Record;
 use crate::graph::verdict::{Ending, ThreadInfo, ThreadKind};
-use crate::graph::{Record, Site};
 use crate::seam::{Mutex, Parker, Time, thread as system};
+use crate::stop::{Blocks, Outlook, StopToken, Stopped};
 use crate::wait::Queue;
 
 pub use system::limits;
@@ -52,15 +57,6 @@ pub enum State {
     Ended,
 }
 
-/// Who started a thread, and where.
-#[derive(Debug)]
-pub struct Origin {
-    /// The starter's name at that moment.
-    pub starter: Arc<str>,
-    /// The call that started it.
-    pub site: Option<Arc<dyn Site>>,
-}
-
 /// One thread.
 pub struct Thread {
     serial: u64,
@@ -71,7 +67,7 @@ pub struct Thread {
     /// The system's number for the thread it runs on; 0 before it runs.
     native_id: AtomicU32,
     name: RwLock<Arc<str>>,
-    origin: Option<Origin>,
+    origin: Option<Arc<Origin>>,
     /// When it became known: as it was started, or met.
     since: Time,
     ended_at: OnceLock<Time>,
@@ -83,6 +79,10 @@ pub struct Thread {
     pub(crate) joiners: Queue,
     /// Whether it has given something to take, as an item to a queue, of which it is known that it was this thread.
     gave: AtomicBool,
+    /// What may stop it.
+    blocks: Blocks,
+    /// That it has stopped because it was asked to.
+    obeyed: OnceLock<Stopped>,
 }
 
 const KINDS: [ThreadKind; 4] = [ThreadKind::Main, ThreadKind::Regular, ThreadKind::Daemon, ThreadKind::Foreign];
@@ -98,7 +98,7 @@ impl Thread {
             ident: AtomicU64::new(0),
             native_id: AtomicU32::new(0),
             name: RwLock::new(name.into()),
-            origin,
+            origin: origin.map(Arc::new),
             since: Time::now(),
             ended_at: OnceLock::new(),
             error: OnceLock::new(),
@@ -106,6 +106,8 @@ impl Thread {
             wait: Mutex::default(),
             joiners: Queue::default(),
             gave: AtomicBool::new(false),
+            blocks: Blocks::default(),
+            obeyed: OnceLock::new(),
         })
     }
 
@@ -129,10 +131,25 @@ impl Thread {
         }
     }
 
+    /// The system's number for the thread that it runs on; 0 if that is not known.
+    pub fn native_id(&self) -> u32 {
+        self.native_id.load(Ordering::Acquire)
+    }
+
+    /// How long ago it was started, or met.
+    pub fn age(&self) -> std::time::Duration {
+        self.since.elapsed()
+    }
+
     /// Has the system call the calling thread, which is this one, by its name, from now on.
     pub fn name_system_thread(&self) {
         self.native_id.store(system::native_id(), Ordering::Release);
         system::rename(system::native_id(), &self.name());
+    }
+
+    /// Who started it, who started that one, and so on; the latest first.
+    pub fn lineage(&self) -> impl Iterator<Item = &Origin> {
+        self.origin.iter().flat_map(|origin| origin.lineage())
     }
 
     /// How it came into the runtime.
@@ -178,7 +195,61 @@ impl Thread {
 
     /// How it ended, or would if it ended now.
     pub fn ending(&self) -> Ending {
-        self.error.get().map_or(Ending::Finished, |error| Ending::Failed(error.clone()))
+        match (self.error.get(), self.obeyed.get()) {
+            (Some(error), _) => Ending::Failed(error.clone()),
+            (None, Some(stopped)) => Ending::Stopped(stopped.to_string()),
+            (None, None) => Ending::Finished,
+        }
+    }
+
+    /// Notes that it ends because it was asked to stop.
+    pub fn set_stopped(&self, stopped: Stopped) {
+        let _ = self.obeyed.set(stopped);
+    }
+
+    /// What asks it to stop.
+    pub fn token(&self) -> &StopToken {
+        self.blocks.token(&self.parker)
+    }
+
+    /// Asks it to stop; false if that was done before.
+    pub fn stop(&self, stopped: Stopped) -> bool {
+        self.token().stop(stopped)
+    }
+
+    /// The stop that was asked for, whether or not it has been heard of.
+    pub fn stop_requested(&self) -> Option<&Stopped> {
+        self.blocks.stop_requested()
+    }
+
+    /// The blocks that it has entered. Only for the thread itself.
+    pub fn blocks(&self) -> &Blocks {
+        &self.blocks
+    }
+
+    /// A place at which it may stop, without waiting. Only for the thread itself.
+    ///
+    /// # Errors
+    /// That it has to stop.
+    pub fn checkpoint(&self) -> Result<(), Stopped> {
+        self.outlook().map(drop)
+    }
+
+    /// Until when it may sleep before it has to look again. Only for the thread itself.
+    ///
+    /// # Errors
+    /// That it has to stop.
+    #[inline]
+    pub(crate) fn outlook(&self) -> Result<Option<Time>, Stopped> {
+        if self.blocks.are_silent() { Ok(None) } else { self.look_at_blocks() }
+    }
+
+    #[cold]
+    fn look_at_blocks(&self) -> Result<Option<Time>, Stopped> {
+        match self.blocks.look(&self.name(), Time::now()) {
+            Outlook::Wait(until) => Ok(until),
+            Outlook::Stop(stopped) => Err(stopped),
+        }
     }
 
     /// What has become of it so far. May run code of the host.

@@ -33,7 +33,7 @@ pub struct JoinHandle<T> {
 /// If the operating system refuses.
 #[track_caller]
 pub fn spawn<T: Send + 'static>(name: &str, f: impl FnOnce() -> T + Send + 'static) -> io::Result<JoinHandle<T>> {
-    let origin = Origin { starter: current(runtime()).name(), site: Some(Arc::new(*Location::caller())) };
+    let origin = Origin::new(&current(runtime()), Some(Arc::new(*Location::caller())));
     let thread = runtime().prepare(name, ThreadKind::Regular, origin);
     let slot: Slot<T> = Arc::default();
     let started = std::thread::Builder::new().name(name.to_owned()).spawn({
@@ -72,7 +72,10 @@ impl<T> JoinHandle<T> {
     #[track_caller]
     pub fn join(self) -> Result<T, JoinError> {
         let site = Location::caller();
-        let waited = block(self.thread.end(), (Call::Join, None), site, |blocked| self.thread.wait_for_end(blocked));
+        let waited = block(self.thread.end(), (Call::Join, None), site, |blocked| {
+            blocked.is_no_stop_point();
+            self.thread.wait_for_end(blocked)
+        });
         if let Err(Halt::Deadlock(verdict)) = waited {
             return Err(JoinError::Deadlock(verdict));
         }

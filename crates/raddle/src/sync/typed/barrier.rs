@@ -100,7 +100,10 @@ impl Barrier {
         if arrival.last {
             raw.open(&arrival);
         } else {
-            let waited = self.meeting.block((Call::Wait, limit), site, |blocked| raw.wait(&arrival, blocked));
+            let waited = self.meeting.block((Call::Wait, limit), site, |blocked| {
+                blocked.is_no_stop_point();
+                raw.wait(&arrival, blocked)
+            });
             waited.map_err(|failure| match failure {
                 Failure::Broken => BarrierError::Broken,
                 Failure::TimedOut | Failure::Halted(_) => BarrierError::TimedOut,

@@ -74,7 +74,10 @@ impl<R: Raw + 'static> Named<R> {
         site: &'static Location<'static>,
         wait: impl FnOnce(&mut Blocked<'_>) -> Result<(), Halt>,
     ) -> bool {
-        let waited = self.block(call, site, wait);
+        let waited = self.block(call, site, |blocked| {
+            blocked.is_no_stop_point();
+            wait(blocked)
+        });
         // Nobody holds it, so no look at the graph ends the wait, and Rust's sleeper has no interruptions.
         debug_assert!(matches!(waited, Ok(()) | Err(Halt::TimedOut)));
         waited.is_ok()

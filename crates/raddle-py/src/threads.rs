@@ -1,0 +1,128 @@
+//! What is known of the program's threads, for the program to read.
+
+use pyo3::prelude::*;
+use raddle::graph::verdict::{Ending, Place, ThreadKind, Wait};
+use raddle::observe::Activity;
+use raddle::thread::{State, Thread};
+
+use crate::runtime;
+use crate::thread::known;
+
+/// What was known of a thread at one moment. It does not change with the thread.
+#[pyclass(frozen, get_all, module = "raddle")]
+pub(crate) struct ThreadInfo {
+    /// Its number, which is never used again.
+    serial: u64,
+    /// Its name.
+    name: String,
+    /// "main", "regular", "daemon" or "foreign".
+    kind: &'static str,
+    /// "starting", "running", "finished", "failed", "stopped" or "abandoned".
+    state: &'static str,
+    /// What it is doing: "starting", "running", "ended" or "blocked in ...".
+    activity: String,
+    /// What `threading.get_ident()` gives in it; None before it runs.
+    ident: Option<u64>,
+    /// The system's number for it; None if that is not known.
+    native_id: Option<u32>,
+    /// Whether the process does not wait for it at its end.
+    daemon: bool,
+    /// The serial of the thread that started it; None if that was none of ours.
+    parent: Option<u64>,
+    /// The name of the thread that started it.
+    started_by: Option<String>,
+    /// Where it was started: "app.py:9".
+    spawn_site: Option<String>,
+    /// Whether it was asked to stop.
+    stop_requested: bool,
+    /// How many seconds ago it was started, or met.
+    age: f64,
+}
+
+#[pymethods]
+impl ThreadInfo {
+    fn __repr__(&self) -> String {
+        let ThreadInfo { name, serial, kind, state, activity, .. } = self;
+        let site = self.spawn_site.as_ref().map(|site| format!(", started at {site}")).unwrap_or_default();
+        let doing = if activity == state { String::new() } else { format!(", {activity}") };
+        format!("<ThreadInfo '{name}' #{serial}: {kind}, {state}{doing}{site}>")
+    }
+}
+
+/// The word for where a thread is in its life.
+pub(crate) fn state(thread: &Thread) -> &'static str {
+    match (thread.state(), thread.ending()) {
+        (State::Starting, _) => "starting",
+        (State::Running, _) => "running",
+        (State::Ended, Ending::Finished) => "finished",
+        (State::Ended, Ending::Failed(_)) => "failed",
+        (State::Ended, Ending::Stopped(_)) => "stopped",
+    }
+}
+
+/// What a thread is doing, in words that go into a sentence.
+pub(crate) fn activity(thread: &Thread) -> String {
+    if thread.state() == State::Ended {
+        return "ended".to_owned();
+    }
+    match runtime().activity_of(thread) {
+        Activity::Starting => "starting".to_owned(),
+        Activity::Running => "running".to_owned(),
+        Activity::Waiting(wait) => blocked(&wait),
+    }
+}
+
+/// `blocked 1.9 s in Queue.get 'jobs' at app.py:30`.
+fn blocked(wait: &Wait) -> String {
+    let Wait { object, call, since, at, .. } = wait;
+    let what = if call == "sleep" { "sleep".to_owned() } else { format!("{}.{call} '{}'", object.kind, object.name) };
+    let held = object.holder.as_ref().map(|by| format!(", held by '{}'", by.thread.name)).unwrap_or_default();
+    format!("blocked {:.1} s in {what}{}{held}", since.as_secs_f64(), at.as_ref().map(spot).unwrap_or_default())
+}
+
+fn spot(place: &Place) -> String {
+    format!(" at {}:{}", place.file, place.line)
+}
+
+fn view(thread: &Thread) -> ThreadInfo {
+    let (about, origin) = (thread.info(), thread.lineage().next());
+    let native_id = thread.native_id();
+    ThreadInfo {
+        serial: about.serial,
+        name: about.name,
+        kind: match about.kind {
+            ThreadKind::Main => "main",
+            ThreadKind::Regular => "regular",
+            ThreadKind::Daemon => "daemon",
+            ThreadKind::Foreign => "foreign",
+        },
+        state: state(thread),
+        activity: activity(thread),
+        ident: Some(thread.ident()).filter(|ident| *ident != 0),
+        native_id: Some(native_id).filter(|id| *id != 0),
+        daemon: about.kind == ThreadKind::Daemon,
+        parent: origin.map(|origin| origin.serial),
+        started_by: about.started_by,
+        spawn_site: about.started_at.map(|place| format!("{}:{}", place.file, place.line)),
+        stop_requested: thread.stop_requested().is_some(),
+        age: thread.age().as_secs_f64(),
+    }
+}
+
+/// What is known of each thread that has not ended, oldest first.
+#[pyfunction]
+fn threads() -> Vec<ThreadInfo> {
+    runtime().threads().iter().map(|thread| view(thread)).collect()
+}
+
+/// What is known of a thread object; None if it was never started.
+#[pyfunction]
+fn info(thread: &Bound<'_, PyAny>) -> PyResult<Option<ThreadInfo>> {
+    Ok(known(thread)?.map(|thread| view(&thread)))
+}
+
+pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(threads, module)?)?;
+    module.add_function(wrap_pyfunction!(info, module)?)?;
+    module.add_class::<ThreadInfo>()
+}

@@ -1,0 +1,163 @@
+//! The blocks that a thread has entered, innermost last: deadlines and shields.
+//!
+//! Where it may have to stop, the thread looks at them from the inside out. A deadline that has passed stops it; an open shield
+//! hides everything outside it. Of several stops the outermost counts, because leaving its block leaves the others as well.
+//! So a deadline never hides that the thread itself is to end.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use super::{StopToken, Stopped};
+use crate::seam::{Mutex, Parker, Time};
+
+/// What a block does to the stop points inside it.
+#[derive(Clone, Debug)]
+pub enum Block {
+    /// From that moment on they stop. The text says what it was, such as `move_on_after(1.0)`.
+    Deadline(Time, Arc<str>),
+    /// What is outside does not stop them, until that moment or for ever.
+    Shield(Option<Time>),
+}
+
+/// A thread's blocks, and its own token. Blocks are entered, left and looked at by the thread itself; anybody may use the
+/// token.
+#[derive(Debug, Default)]
+pub struct Blocks {
+    token: OnceLock<StopToken>,
+    /// How many there are, so that most threads need not look.
+    depth: AtomicUsize,
+    stack: Mutex<Vec<(u64, Block)>>,
+}
+
+/// What a thread sees that is about to wait.
+#[derive(Debug)]
+pub(crate) enum Outlook {
+    /// It may wait, and has to look again then.
+    Wait(Option<Time>),
+    /// It has to stop.
+    Stop(Stopped),
+}
+
+static LAST: AtomicU64 = AtomicU64::new(0);
+
+impl Blocks {
+    /// The thread's token, made when somebody asks for it. `parker` is the thread's.
+    pub(crate) fn token(&self, parker: &Arc<Parker>) -> &StopToken {
+        self.token.get_or_init(|| StopToken::of_thread(parker))
+    }
+
+    /// Whether the thread was asked to stop.
+    pub(crate) fn stop_requested(&self) -> Option<&Stopped> {
+        self.token.get().and_then(StopToken::stopped)
+    }
+
+    /// Whether there is nothing that could stop the thread at this moment.
+    #[inline]
+    pub(crate) fn are_silent(&self) -> bool {
+        self.depth.load(Ordering::Relaxed) == 0 && self.token.get().is_none()
+    }
+
+    /// Enters a block; its number.
+    pub fn enter(&self, block: Block) -> u64 {
+        let number = LAST.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut stack = self.stack.lock_keeping();
+        stack.push((number, block));
+        self.depth.store(stack.len(), Ordering::Relaxed);
+        number
+    }
+
+    /// Leaves a block. Generators may leave them in any order.
+    pub fn leave(&self, number: u64) {
+        let mut stack = self.stack.lock_keeping();
+        let place = stack.iter().rposition(|(other, _)| *other == number);
+        let block = place.map(|place| stack.remove(place));
+        self.depth.store(stack.len(), Ordering::Relaxed);
+        drop(stack);
+        drop(block);
+    }
+
+    /// Gives a deadline another moment; false if the block has been left.
+    pub fn move_deadline(&self, number: u64, to: Time) -> bool {
+        let mut stack = self.stack.lock_keeping();
+        let block = stack.iter_mut().find(|(other, _)| *other == number);
+        match block {
+            Some((_, Block::Deadline(at, _))) => {
+                *at = to;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// What the thread, called `name`, has to do at `now`.
+    pub(crate) fn look(&self, name: &Arc<str>, now: Time) -> Outlook {
+        let (mut until, mut stop) = (None::<Time>, None);
+        let mut sooner = |moment: Time| until = Some(until.map_or(moment, |until| until.min(moment)));
+        let stack = self.stack.lock_keeping();
+        for (number, block) in stack.iter().rev() {
+            match block {
+                Block::Deadline(at, _) if *at > now => sooner(*at),
+                Block::Deadline(at, what) => {
+                    stop = Some(Stopped {
+                        reason: Some(Arc::clone(what)),
+                        requested_by: Arc::clone(name),
+                        requested_at: *at,
+                        block: *number,
+                    });
+                }
+                Block::Shield(None) => return stop.map_or(Outlook::Wait(until), Outlook::Stop),
+                Block::Shield(Some(open)) if *open > now => {
+                    sooner(*open);
+                    return stop.map_or(Outlook::Wait(until), Outlook::Stop);
+                }
+                Block::Shield(Some(_)) => {}
+            }
+        }
+        drop(stack);
+        let stop = self.stop_requested().cloned().or(stop);
+        stop.map_or(Outlook::Wait(until), Outlook::Stop)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn stops(blocks: &Blocks, at: Time) -> Option<u64> {
+        match blocks.look(&"t".into(), at) {
+            Outlook::Stop(stopped) => Some(stopped.block),
+            Outlook::Wait(_) => None,
+        }
+    }
+
+    fn stop(blocks: &Blocks) {
+        let stopped = Stopped { reason: None, requested_by: "m".into(), requested_at: Time::now(), block: 0 };
+        assert!(blocks.token(&Arc::default()).stop(stopped));
+    }
+
+    #[test]
+    fn the_outermost_stop_counts() {
+        let (blocks, now) = (Blocks::default(), Time::now());
+        let outer = blocks.enter(Block::Deadline(now, "outer".into()));
+        let inner = blocks.enter(Block::Deadline(now, "inner".into()));
+        assert_eq!(stops(&blocks, now), Some(outer));
+        blocks.leave(outer);
+        assert_eq!(stops(&blocks, now), Some(inner));
+        stop(&blocks);
+        assert_eq!(stops(&blocks, now), Some(0));
+    }
+
+    #[test]
+    fn a_shield_hides_what_is_outside_it_only() {
+        let (blocks, now) = (Blocks::default(), Time::now());
+        stop(&blocks);
+        let later = now.after(Duration::from_secs(1));
+        blocks.enter(Block::Shield(Some(later)));
+        assert!(matches!(blocks.look(&"t".into(), now), Outlook::Wait(Some(until)) if until == later));
+        let inner = blocks.enter(Block::Deadline(now, "inner".into()));
+        assert_eq!(stops(&blocks, now), Some(inner));
+        assert_eq!(stops(&blocks, later), Some(0), "the shield opens");
+    }
+}

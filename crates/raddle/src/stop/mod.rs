@@ -1,0 +1,53 @@
+//! Asking a thread to stop, and where it hears of that.
+//!
+//! Nobody ends a thread from outside: whoever wants it to stop says so to its token, and the thread sees it at its next
+//! stop point, which is a blocking call that has to wait, or a [`checkpoint`]. Such a call ends with
+//! [`Halt::Stopped`](crate::graph::Halt::Stopped), and so does every later one (the stop is level-triggered, as trio calls
+//! it), but for those inside a shield. A call that gets what it wants at once is no stop point: nothing that was taken is
+//! ever lost.
+//!
+//! A thread hears from its own token and from the blocks it has entered: deadlines and shields, see `blocks.rs`. They are
+//! the thread's own: only it enters, leaves and looks, so a thread that has neither been asked to stop nor entered a block
+//! pays two loads before a sleep and nothing anywhere else.
+//!
+//! Not taken: asynchronous errors in running code. They strike between taking a lock and the `try` that gives it back.
+
+mod blocks;
+#[cfg(all(test, loom))]
+mod models;
+mod token;
+
+pub(crate) use blocks::Outlook;
+pub use blocks::{Block, Blocks};
+pub use token::{Registration, StopSource, StopToken, any_of};
+
+use std::error::Error;
+use std::fmt::{self, Display};
+use std::sync::Arc;
+
+use crate::seam::Time;
+
+/// That something was asked to stop: why, by whom, when. As an error: that it obeys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    /// Why, if whoever asked said so.
+    pub reason: Option<Arc<str>>,
+    /// The name of the thread that asked.
+    pub requested_by: Arc<str>,
+    /// When it asked.
+    pub requested_at: Time,
+    /// The number of the block that is to be left; 0: the thread is to end.
+    pub block: u64,
+}
+
+impl Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.reason, self.block) {
+            (Some(reason), 0) => write!(f, "stopped by '{}': {reason}", self.requested_by),
+            (None, 0) => write!(f, "stopped by '{}'", self.requested_by),
+            (reason, _) => write!(f, "{} expired", reason.as_deref().unwrap_or("its deadline")),
+        }
+    }
+}
+
+impl Error for Stopped {}

@@ -1,0 +1,58 @@
+//! Who started a thread, and where; who started that one; and so on, down to the thread that the program began with.
+//!
+//! Each thread holds its own link and shares the rest with its starter, so a start costs one allocation, however long the
+//! chain. A program whose threads start each other for ever must not grow for ever: a chain of [`LONGEST`] links is cut.
+
+use std::sync::Arc;
+
+use super::Thread;
+use crate::graph::Site;
+
+/// How many links a chain has at most.
+const LONGEST: usize = 32;
+
+/// One link of the chain.
+#[derive(Debug)]
+pub struct Origin {
+    /// The starter's name at that moment.
+    pub starter: Arc<str>,
+    /// The starter's serial.
+    pub serial: u64,
+    /// The call that started it.
+    pub site: Option<Arc<dyn Site>>,
+    /// Who started the starter.
+    before: Option<Arc<Origin>>,
+    length: usize,
+}
+
+impl Origin {
+    /// For a thread that `starter` is about to start at `site`.
+    pub fn new(starter: &Thread, site: Option<Arc<dyn Site>>) -> Origin {
+        let before = starter.origin.as_ref().filter(|before| before.length < LONGEST).cloned();
+        let length = before.as_ref().map_or(1, |before| before.length + 1);
+        Origin { starter: starter.name(), serial: starter.serial(), site, before, length }
+    }
+
+    /// This link and those before it, the latest first.
+    pub fn lineage(&self) -> impl Iterator<Item = &Origin> {
+        std::iter::successors(Some(self), |origin| origin.before.as_deref())
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::graph::verdict::ThreadKind;
+
+    #[test]
+    fn a_chain_that_is_too_long_is_cut() {
+        let start = |starter: &Arc<Thread>| Thread::new("child", ThreadKind::Regular, Some(Origin::new(starter, None)));
+        let mut thread = Thread::new("main", ThreadKind::Main, None);
+        for generation in 1..100 {
+            thread = start(&thread);
+            let length = thread.lineage().count();
+            assert!((1..=LONGEST).contains(&length), "{length}");
+            assert!(generation > LONGEST || length == generation);
+        }
+    }
+}

@@ -1,0 +1,682 @@
+"""Threads that answer: their result, their error, who started them; and that can be asked to stop.
+
+`Thread` subclasses the drop-in's, so it is a `threading.Thread` for everybody else. What is added begins where CPython's
+`_bootstrap_inner` calls `run()`: the attribute is replaced, in the new thread and for that one call, by a function that keeps
+what comes of it in an `Outcome`. A run has a handle and an outcome of its own, so `restart()` makes new ones.
+
+An error is held for those who join the thread. If the outcome is finalized and nobody has taken the error, or the
+interpreter ends, it is delivered, see `_errors.py`.
+"""
+
+import contextvars
+import sys
+import time
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from enum import Enum
+from types import FunctionType, MethodType
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from . import _errors, _raddle
+from . import threading as _threading
+from ._errors import Outcome
+from ._raddle import ThreadStateError
+
+_T = TypeVar("_T")
+
+FIRST_COMPLETED = "FIRST_COMPLETED"
+FIRST_EXCEPTION = "FIRST_EXCEPTION"
+ALL_COMPLETED = "ALL_COMPLETED"
+
+
+class ThreadState(Enum):
+    """Where a thread is in its life. What it is doing is another question: `Thread.activity`."""
+
+    NEW = "new"
+    STARTING = "starting"
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    ABANDONED = "abandoned"
+
+
+_DONE = (ThreadState.FINISHED, ThreadState.FAILED, ThreadState.STOPPED, ThreadState.ABANDONED)
+_POLICIES = ("join", "hook", "scope", "exit")
+
+
+class Thread(_threading.Thread, Generic[_T]):
+    """A thread whose result and error come back, and that can be asked to stop.
+
+    target: what it does; with `args` and `kwargs`. They are checked here, in the caller's line.
+    name, daemon, context, stack_size: as for `threading.Thread`, on every version; `stack_size` in bytes. Unlike there, the
+        thread runs in a copy of the starter's context if none is given.
+    grace: seconds that a daemon gets at the end of the process to stop; None: what `raddle.install` says.
+    restartable: whether target and arguments are kept, so that `restart()` can be called.
+    start_at, start_after: begin at a moment (a datetime, or seconds of `time.monotonic()`), or so many seconds after `start()`.
+        Until then it needs no thread of the system.
+    on_error: what becomes of an error: "join" (it is held for who joins the thread, and delivered if nobody does), "hook" (it
+        is delivered at once), or a function that gets its `ThreadReport`.
+    on_exception: a function that gets the `ThreadReport` of an error that nobody took.
+
+    Raises TypeError for a target that cannot be called, and for arguments that do not fit it.
+
+    >>> import raddle
+    >>> adder = raddle.Thread(target=sum, args=([1, 2],)).start()
+    >>> adder.result()
+    3
+    """
+
+    def __init__(
+        self,
+        group: None = None,
+        target: "Callable[..., _T] | None" = None,
+        name: "str | None" = None,
+        args: "Iterable[Any]" = (),
+        kwargs: "Mapping[str, Any] | None" = None,
+        *,
+        daemon: "bool | None" = None,
+        grace: "float | None" = None,
+        context: "contextvars.Context | None" = None,
+        stack_size: "int | None" = None,
+        restartable: bool = False,
+        start_at: "Any | None" = None,
+        start_after: "float | None" = None,
+        on_error: "str | Callable[[_errors.ThreadReport], object]" = "join",
+        on_exception: "Callable[[_errors.ThreadReport], object] | None" = None,
+    ) -> None:
+        args = _checked(type(self), target, args, kwargs)
+        if not callable(on_error) and on_error not in _POLICIES:
+            raise ValueError(
+                f"on_error must be one of {', '.join(map(repr, _POLICIES))} or a function, got {on_error!r}"
+            )
+        if on_exception is not None and not callable(on_exception):
+            raise TypeError(f"on_exception must be a function, got {_shown(on_exception)}")
+        super().__init__(group, target, name, args, kwargs, daemon=daemon, context=context)
+        self._raddle_context_given = context is not None
+        self._raddle_kept = (target, args, kwargs) if restartable else None
+        self._raddle_begin = _beginning(start_at, start_after)
+        self._raddle_stack_size = stack_size
+        self._raddle_grace = _seconds("Thread", "grace", grace)
+        self._raddle_on_error = on_error
+        self._raddle_on_exception = on_error if callable(on_error) else on_exception
+        self._raddle_generation = 0
+        self._raddle_callbacks: list[Callable[[Thread[_T]], object]] = []
+        self._raddle_outcome: Outcome | None = None
+        self._raddle_parent: weakref.ref[Any] | None = None
+        self._raddle_times: tuple[float, float] | None = None
+        self._raddle_stopped_early = False
+
+    # ---- its life ----
+
+    def start(self) -> "Thread[_T]":  # type: ignore[override]
+        """Start it; returns itself.
+
+        Raises ThreadStateError if it was stopped before, ThreadStartError if the system refuses it (it may be called
+        again), RuntimeError if it was started before.
+        """
+        if getattr(self, "_raddle_stopped_early", False):
+            raise _state_error(
+                self, f"thread {self.name!r} was stopped before it was started (make a new Thread, or call restart())"
+            )
+        starter = _threading.current_thread()
+        if not self._started.is_set():
+            self._raddle_outcome = Outcome()
+            self._raddle_parent = weakref.ref(starter)
+            if not self._raddle_context_given:
+                setattr(self, _CONTEXT, contextvars.copy_context())
+        super().start()
+        return self
+
+    def _raddle_delay(self) -> "float | None":
+        return None if self._raddle_begin is None else self._raddle_begin()
+
+    def _bootstrap(self) -> None:
+        handle, outcome = self._raddle_handle, self._raddle_outcome
+        if handle is not None and outcome is not None:
+            self.run = _keeping(self, handle, outcome, self.run)  # type: ignore[method-assign]
+        super()._bootstrap()
+
+    def run(self) -> "_T | None":
+        """What it does: call the target. A subclass may do something else; what it returns is the result."""
+        try:
+            if self._target is not None:
+                return self._target(*self._args, **self._kwargs)  # type: ignore[no-any-return]
+            return None
+        finally:
+            del self._target, self._args, self._kwargs
+
+    def restart(self) -> "Thread[_T]":
+        """Run it once more, as a new run of the same name; returns itself.
+
+        Raises ThreadStateError if it still runs, has never been started, or did not keep its target.
+        """
+        state = self.state
+        if state not in _DONE:
+            way = "call start()" if state is ThreadState.NEW else "stop() and join() it first"
+            raise _state_error(self, f"thread {self.name!r} is {state.value} and cannot be restarted ({way})")
+        if self._raddle_kept is None and type(self).run is Thread.run:
+            raise _state_error(self, f"thread {self.name!r} did not keep its target (pass restartable=True)")
+        if self._raddle_handle is not None:
+            _threading.Thread.join(self)
+        if self._raddle_outcome is not None and self._raddle_outcome.give_up():
+            _errors.deliver(self._raddle_outcome)
+        target, args, kwargs = self._raddle_kept or (None, (), None)
+        _threading.Thread.__init__(self, None, target, self.name, args, kwargs, daemon=self.daemon)
+        self._raddle_handle = None
+        self._raddle_stopped_early = False
+        self._raddle_generation += 1
+        return self.start()
+
+    # ---- what came of it ----
+
+    def join(self, timeout: "float | None" = None, *, deadline: "Any | None" = None) -> bool:  # type: ignore[override]
+        """Wait until it has ended, at most `timeout` seconds or until `deadline`; whether it has.
+
+        deadline: a datetime, or seconds of `time.monotonic()`.
+
+        Raises the error that left its function: the object itself, each time and for everybody who joins it. RuntimeError
+        if it has not been started, or is the calling thread.
+        """
+        if not self._raddle_wait("join", timeout, deadline):
+            return False
+        self._raddle_raise()
+        return True
+
+    def _raddle_wait(self, method: str, timeout: "float | None", deadline: "Any | None" = None) -> bool:
+        seconds = _seconds(method, "timeout", timeout)
+        if deadline is not None:
+            left = _until(method, deadline)
+            seconds = left if seconds is None else min(seconds, left)
+        if self._raddle_stopped_early:
+            return True
+        handle = self._raddle_handle
+        if seconds is None or handle is None or self is _threading.current_thread():
+            super().join()
+            return True
+        if not handle.wait(seconds):
+            return False
+        super().join()
+        return True
+
+    def _raddle_raise(self) -> None:
+        outcome = self._raddle_outcome
+        if outcome is not None and outcome.kind == "error":
+            outcome.take()
+            error = outcome.error
+            try:
+                raise error  # type: ignore[misc]
+            finally:
+                del error, outcome  # or the traceback would hold itself
+
+    def result(self, timeout: "float | None" = None) -> _T:
+        """What its function returned; waits for it, at most `timeout` seconds.
+
+        Raises the error that left the function; TimeoutError, which says what the thread is doing; ThreadStateError if it
+        was stopped and has no result.
+        """
+        if not self._raddle_wait("result", timeout):
+            raise TimeoutError(
+                f"thread {self.name!r} still running after {float(timeout or 0):.1f} s ({self.activity}; call result()"
+                " again, or stop() it)"
+            )
+        self._raddle_raise()
+        outcome = self._raddle_outcome
+        if outcome is None or outcome.kind in (None, "stopped"):
+            why = "was stopped" if self.state is ThreadState.STOPPED else "was ended from outside"
+            reason = outcome and outcome.error
+            raise _state_error(
+                self, f"thread {self.name!r} {why} and has no result" + (f" ({reason})" if reason else "")
+            )
+        return outcome.value  # type: ignore[no-any-return]
+
+    def exception(self, timeout: "float | None" = None) -> "BaseException | None":
+        """The error that left its function, or None; waits for it, at most `timeout` seconds.
+
+        Raises TimeoutError.
+        """
+        if not self._raddle_wait("exception", timeout):
+            raise TimeoutError(
+                f"thread {self.name!r} still running after {float(timeout or 0):.1f} s ({self.activity})"
+            )
+        outcome = self._raddle_outcome
+        if outcome is None or outcome.kind != "error":
+            return None
+        outcome.take()
+        return outcome.error
+
+    def add_done_callback(self, fn: "Callable[[Thread[_T]], object]") -> None:
+        """Have `fn(thread)` called when its function has ended, in that thread; at once if it has ended before.
+
+        What `fn` raises is shown by `sys.unraisablehook`, as that of a destructor is.
+        """
+        if not callable(fn):
+            raise TypeError(f"add_done_callback needs a function, got {_shown(fn)}")
+        self._raddle_callbacks.append(fn)
+        if self.done:
+            self._raddle_call_back()
+
+    def _raddle_call_back(self) -> None:
+        while self._raddle_callbacks:
+            try:
+                callback = self._raddle_callbacks.pop(0)
+            except IndexError:  # another thread was faster
+                return
+            _errors.guarded(callback, self)
+
+    def link(self, other: "Thread[Any]") -> None:
+        """If one of the two fails, the other is asked to stop."""
+        for one, peer in ((self, other), (other, self)):
+            one.add_done_callback(_stopping(peer))
+
+    # ---- stopping it ----
+
+    def stop(self, reason: "str | None" = None, *, wait: "float | None" = None) -> bool:
+        """Ask it to stop: its next blocking call of raddle, or `checkpoint()`, raises `Stopped` in it.
+
+        reason: why, for whoever reads the error.
+        wait: seconds to wait for its end; None: not at all.
+
+        Returns whether it has ended by now. One that was never started will not be.
+        """
+        seconds = _seconds("stop", "wait", wait) if wait is not None else 0.0
+        handle = self._raddle_handle
+        if handle is None:
+            if not self._started.is_set():
+                self._raddle_stopped_early = True
+                self._raddle_call_back()
+            return True
+        if self.done and handle.ended:
+            return True
+        handle.stop(reason)
+        if handle.withdraw():  # its time has not come
+            handle.stopped()
+            with _threading._active_limbo_lock:
+                _threading._limbo.pop(self, None)
+            handle.end()
+            self._raddle_call_back()
+        return handle.wait(seconds)
+
+    # ---- what is known of it ----
+
+    @property
+    def state(self) -> ThreadState:
+        """Where it is in its life."""
+        handle = self._raddle_handle
+        if handle is None:
+            return ThreadState.STOPPED if self._raddle_stopped_early else ThreadState.NEW
+        return ThreadState(handle.state)
+
+    @property
+    def activity(self) -> str:
+        """What it is doing, in words: "running", "blocked 1.9 s in Queue.get 'jobs' at app.py:30"."""
+        return self._raddle_handle.activity if self._raddle_handle is not None else self.state.value
+
+    @property
+    def started(self) -> bool:
+        """Whether it was ever started."""
+        return bool(self._started.is_set())
+
+    @property
+    def done(self) -> bool:
+        """Whether its function has ended, or never will begin."""
+        outcome = self._raddle_outcome
+        return outcome is not None and outcome.kind is not None or self.state in _DONE
+
+    @property
+    def exited(self) -> bool:
+        """Whether nothing of it runs on any thread of the system any more."""
+        return self._raddle_handle is not None and self._raddle_handle.ended
+
+    @property
+    def generation(self) -> int:
+        """How often it was restarted."""
+        return self._raddle_generation
+
+    @property
+    def serial(self) -> "int | None":
+        """The number of this run, which is never used again in this process; None before it was started."""
+        return self._raddle_handle.serial if self._raddle_handle is not None else None
+
+    @property
+    def parent(self) -> Any:
+        """The thread that started it; None if there is none any more."""
+        return self._raddle_parent() if self._raddle_parent is not None else None
+
+    @property
+    def spawn_site(self) -> "str | None":
+        """Where it was started: "app.py:9"."""
+        lineage = self._raddle_handle.lineage if self._raddle_handle is not None else []
+        place = lineage[0][1] if lineage else None
+        return None if place is None else f"{place[0]}:{place[1]}"
+
+    @property
+    def stop_requested(self) -> bool:
+        """Whether it was asked to stop."""
+        return self._raddle_stopped_early or self._raddle_handle is not None and self._raddle_handle.stop_requested
+
+    @property
+    def cpu_time(self) -> "float | None":
+        """Seconds of processor time that it has used; None before it runs."""
+        if self._raddle_times is not None:
+            return self._raddle_times[1]
+        if not self.is_alive() or self.ident is None:
+            return None
+        try:
+            return time.clock_gettime(time.pthread_getcpuclockid(self.ident))
+        except OSError:  # it has ended in the meantime
+            return self._raddle_times[1] if self._raddle_times is not None else None
+
+    def wait_started(self, timeout: "float | None" = None) -> bool:
+        """Wait until it was started, at most `timeout` seconds; whether it was."""
+        return bool(self._started.wait(_seconds("wait_started", "timeout", timeout)))
+
+
+_CONTEXT = "_context" if sys.version_info >= (3, 14) else "_raddle_context"
+
+
+def _keeping(
+    thread: "Thread[Any]", handle: "_raddle.ThreadHandle", outcome: Outcome, run: "Callable[[], Any]"
+) -> "Callable[[], None]":
+    """`run`, for one call; what comes of it is kept."""
+
+    def kept() -> None:
+        nonlocal run
+        call = run
+        del thread.run, run
+        outcome.bind(thread, handle)
+        try:
+            outcome.finish(call())
+        except SystemExit:
+            outcome.finish(None)
+        except _raddle.Stopped as error:
+            if error._raddle_block == 0 and handle.stopped():
+                outcome.stop(error.with_traceback(None))
+            else:
+                _fail(handle, outcome, error)
+        except BaseException as error:
+            _fail(handle, outcome, error)
+        thread._raddle_times = (time.monotonic(), time.thread_time())
+        if thread._raddle_on_error != "join" and outcome.give_up():
+            _errors.deliver(outcome)
+        thread._raddle_call_back()
+
+    return kept
+
+
+def _fail(handle: "_raddle.ThreadHandle", outcome: Outcome, error: BaseException) -> None:
+    """Note an error that left a thread's function, without the frames that are ours, and with who started the thread."""
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_frame.f_code.co_filename == __file__:
+        traceback = traceback.tb_next
+    error.__traceback__ = traceback
+    del traceback
+    _errors.add_lineage(error, handle)
+    handle.failed(error)
+    outcome.fail(error)
+
+
+def _stopping(peer: "Thread[Any]") -> "Callable[[Thread[Any]], None]":
+    other = weakref.ref(peer)
+
+    def stop(failed: "Thread[Any]") -> None:
+        thread = other()
+        outcome = failed._raddle_outcome
+        if thread is not None and outcome is not None and outcome.kind == "error" and thread.started:
+            thread.stop(f"linked thread {failed.name!r} failed")
+
+    return stop
+
+
+def _state_error(thread: "Thread[Any]", text: str) -> ThreadStateError:
+    error = ThreadStateError(text)
+    error.thread, error.state = thread, thread.state
+    return error
+
+
+# ---- what is checked in the caller's line ----
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '...'}"
+
+
+def _where() -> str:
+    """`app.py:12`, of the innermost frame that is not raddle's."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "raddle":
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def _checked(cls: type, target: object, args: Any, kwargs: Any) -> "tuple[Any, ...]":
+    """The arguments as a tuple, if a thread of this class can run with them; otherwise a TypeError."""
+    overridden = getattr(cls, "run", None) is not Thread.run
+    if target is None and not overridden:
+        raise TypeError(
+            "this thread would do nothing (target is None; did you write target=f() instead of target=f?), at "
+            + _where()
+        )
+    if target is not None and not callable(target):
+        hint = "; did you write target=f() instead of target=f?"
+        raise TypeError(f"target must be callable, got {_shown(target)} (at {_where()}{hint})")
+    if isinstance(args, (str, bytes)) or not isinstance(args, Iterable):
+        raise TypeError(
+            f"args must be a sequence of arguments, got {_shown(args)} (write args=({args!r},)), at {_where()}"
+        )
+    if kwargs is not None and not isinstance(kwargs, Mapping):
+        raise TypeError(f"kwargs must be a mapping of names to arguments, got {_shown(kwargs)}, at {_where()}")
+    given = tuple(args)
+    if target is not None and not _surely_fits(target, given, kwargs):
+        _must_fit(target, given, kwargs or {})
+    return given
+
+
+def _surely_fits(target: Any, args: "tuple[Any, ...]", kwargs: Any) -> bool:
+    """Whether a plain function takes so many arguments; `inspect` finds out about all else, and costs more."""
+    count = len(args)
+    if type(target) is MethodType:
+        target, count = target.__func__, count + 1
+    if type(target) is not FunctionType or kwargs or hasattr(target, "__wrapped__"):
+        return False
+    code = target.__code__
+    if code.co_kwonlyargcount > len(target.__kwdefaults__ or ()):
+        return False
+    least = code.co_argcount - len(target.__defaults__ or ())
+    return least <= count and (count <= code.co_argcount or bool(code.co_flags & 0x04))
+
+
+def _must_fit(target: Any, args: "tuple[Any, ...]", kwargs: "Mapping[str, Any]") -> None:
+    import inspect
+
+    try:
+        signature = inspect.signature(target)
+    except (ValueError, TypeError):  # written in C, and does not say
+        return
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as error:
+        name = getattr(target, "__qualname__", repr(target))
+        raise TypeError(f"{name}{signature} cannot be called so: {error} (at {_where()})") from None
+
+
+def _seconds(method: str, name: str, value: "float | None") -> "float | None":
+    """A time limit as the engine takes it; None: no limit."""
+    return _raddle.seconds(method, name, value)
+
+
+def _until(method: str, moment: Any) -> float:
+    """How many seconds it is until a moment: a datetime, or one of `time.monotonic()`'s."""
+    import datetime
+
+    if isinstance(moment, datetime.datetime):
+        return max(moment.timestamp() - time.time(), 0.0)
+    if isinstance(moment, (int, float)) and moment == moment:
+        return max(moment - time.monotonic(), 0.0)
+    raise TypeError(f"{method}(): a moment is a datetime or seconds of time.monotonic(), got {_shown(moment)}")
+
+
+def _beginning(start_at: Any, start_after: Any) -> "Callable[[], float] | None":
+    if start_at is not None and start_after is not None:
+        raise TypeError("Thread(): give start_at or start_after, not both")
+    if start_at is not None:
+        _until("start_at", start_at)
+        return lambda: _until("start_at", start_at)
+    if start_after is None:
+        return None
+    seconds = _seconds("Thread", "start_after", start_after)
+    if seconds is None:
+        raise ValueError(f"Thread(): start_after must be a number of seconds, got {start_after!r}")
+    return lambda: seconds
+
+
+# ---- starting and waiting for several ----
+
+
+class ThreadLimiter:
+    """So many threads at a time: `spawn(..., limiter=limiter)` waits for a free slot.
+
+    >>> import raddle
+    >>> two_at_a_time = raddle.ThreadLimiter(2)
+    >>> threads = [raddle.spawn(abs, -n, limiter=two_at_a_time) for n in range(5)]
+    >>> [thread.result() for thread in threads]
+    [0, 1, 2, 3, 4]
+    """
+
+    def __init__(self, max: int) -> None:
+        if not isinstance(max, int) or max < 1:
+            raise ValueError(f"ThreadLimiter needs at least one slot, got {max!r}")
+        self.max = max
+        self._slots = _raddle.Semaphore(max)
+
+    @property
+    def free(self) -> int:
+        """How many slots are free now."""
+        return self._slots._value
+
+    def _take(self, timeout: "float | None") -> None:
+        if not self._slots.acquire(timeout=timeout):
+            raise TimeoutError(
+                f"no slot of ThreadLimiter({self.max}) became free within {timeout} s (raise the limit, or wait longer)"
+            )
+
+    def _give(self, _thread: object = None) -> None:
+        self._slots.release()
+
+
+def spawn(
+    fn: "Callable[..., _T]",
+    /,
+    *args: Any,
+    limiter: "ThreadLimiter | None" = None,
+    timeout: "float | None" = None,
+    **options: Any,
+) -> "Thread[_T]":
+    """Make a thread that calls `fn(*args)`, and start it; returns it.
+
+    limiter: what it waits for a slot of, at most `timeout` seconds (TimeoutError).
+    options: what `Thread` takes: name, daemon, ... For keyword arguments of `fn`, use functools.partial.
+
+    >>> import raddle
+    >>> raddle.spawn(max, 1, 2).result()
+    2
+    """
+    thread: Thread[_T] = Thread(target=fn, args=args, **options)
+    if limiter is None:
+        if timeout is not None:
+            raise TypeError("spawn(): timeout is for the wait for a slot, and there is no limiter=")
+        return thread.start()
+    limiter._take(_seconds("spawn", "timeout", timeout))
+    try:
+        thread.start()
+    except BaseException:
+        limiter._give()
+        raise
+    thread.add_done_callback(limiter._give)
+    return thread
+
+
+def current() -> "_threading.Thread":
+    """The calling thread, as `threading.current_thread()` gives it."""
+    return _threading.current_thread()  # type: ignore[no-any-return]
+
+
+class DoneAndNotDone(NamedTuple):
+    """What `wait` returns: the threads that have ended, and the others."""
+
+    done: "set[Thread[Any]]"
+    not_done: "set[Thread[Any]]"
+
+
+def _are_threads(what: str, threads: "Iterable[Thread[Any]]") -> "list[Thread[Any]]":
+    listed = list(threads)
+    for thread in listed:
+        if not isinstance(thread, Thread):
+            raise TypeError(f"{what} takes threads of raddle.Thread, got {_shown(thread)}")
+        if not thread.started and not thread.done:
+            raise _state_error(thread, f"{what}: thread {thread.name!r} was not started (t.start() missing?)")
+    return listed
+
+
+def join_all(threads: "Iterable[Thread[Any]]", timeout: "float | None" = None) -> bool:
+    """Wait until all have ended, at most `timeout` seconds; whether they have.
+
+    Raises an ExceptionGroup of the errors of those that failed, when all have ended.
+    """
+    listed = _are_threads("join_all", threads)
+    seconds = _seconds("join_all", "timeout", timeout)
+    end = None if seconds is None else time.monotonic() + seconds
+    for thread in listed:
+        if not thread._raddle_wait("join_all", None if end is None else end - time.monotonic()):
+            return False
+    errors = [error for error in [thread.exception() for thread in listed] if error is not None]
+    if errors:
+        raise BaseExceptionGroup(f"{len(errors)} of {len(listed)} threads failed", errors)
+    return True
+
+
+def as_completed(threads: "Iterable[Thread[_T]]", timeout: "float | None" = None) -> "Iterator[Thread[_T]]":
+    """Each thread as soon as its function has ended. Raises TimeoutError if that takes longer than `timeout` seconds."""
+    listed = _are_threads("as_completed", threads)
+    seconds = _seconds("as_completed", "timeout", timeout)
+    end = None if seconds is None else time.monotonic() + seconds
+    ended: _raddle.SimpleQueue[Thread[_T]] = _raddle.SimpleQueue()
+    for thread in listed:
+        thread.add_done_callback(ended.put)
+    return _each(ended, len(listed), end)
+
+
+def _each(ended: "_raddle.SimpleQueue[Thread[_T]]", count: int, end: "float | None") -> "Iterator[Thread[_T]]":
+    from queue import Empty
+
+    for number in range(count):
+        try:
+            yield ended.get(timeout=None if end is None else max(end - time.monotonic(), 0))
+        except Empty:
+            raise TimeoutError(f"{count - number} (of {count}) threads unfinished") from None
+
+
+def wait(
+    threads: "Iterable[Thread[_T]]", timeout: "float | None" = None, return_when: str = ALL_COMPLETED
+) -> DoneAndNotDone:
+    """Wait until all have ended, the first has, or the first has failed, at most `timeout` seconds.
+
+    return_when: ALL_COMPLETED, FIRST_COMPLETED or FIRST_EXCEPTION.
+    """
+    if return_when not in (ALL_COMPLETED, FIRST_COMPLETED, FIRST_EXCEPTION):
+        raise ValueError(
+            f"wait(): return_when must be ALL_COMPLETED, FIRST_COMPLETED or FIRST_EXCEPTION, got {return_when!r}"
+        )
+    waiting = set(_are_threads("wait", threads))
+    done: set[Thread[Any]] = set()
+    try:
+        for thread in as_completed(waiting, timeout):
+            done.add(thread)
+            failed = thread._raddle_outcome is not None and thread._raddle_outcome.kind == "error"
+            if return_when == FIRST_COMPLETED or return_when == FIRST_EXCEPTION and failed:
+                break
+    except TimeoutError:
+        pass
+    done |= {thread for thread in waiting if thread.done}
+    return DoneAndNotDone(done, waiting - done)
