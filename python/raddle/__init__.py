@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from ._raddle import sleep as sleep
     from ._raddle import stop_requested as stop_requested
     from ._raddle import threads as threads
+    from ._scopes import Scope as Scope
+    from ._supervision import Exponential as Exponential
+    from ._supervision import SupervisorGaveUp as SupervisorGaveUp
     from ._threads import Thread as Thread
     from ._threads import ThreadLimiter as ThreadLimiter
     from ._threads import ThreadState as ThreadState
@@ -46,9 +49,12 @@ __version__ = "0.1.0"
 # Names that are looked up when somebody asks for them first: `raddle run` needs none of them.
 _LATER = {
     "DeadlineScope": "_raddle",
+    "Exponential": "_supervision",
     "Registration": "_raddle",
     "StopSource": "_raddle",
     "StopToken": "_raddle",
+    "SupervisorGaveUp": "_supervision",
+    "Scope": "_scopes",
     "SpawnSite": "_errors",
     "Thread": "_threads",
     "ThreadInfo": "_raddle",

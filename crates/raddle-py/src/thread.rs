@@ -253,6 +253,11 @@ impl ThreadHandle {
         StopToken(self.thread.token().clone())
     }
 
+    /// From now on it is asked to stop as soon as `token` is stopped. To be called once.
+    fn follow(&self, token: &StopToken) {
+        self.thread.token().follow(std::slice::from_ref(&token.0));
+    }
+
     /// Whether it was asked to stop.
     #[getter]
     fn stop_requested(&self) -> bool {
