@@ -184,6 +184,7 @@ class Scope:
 
     def _inside(self, handle: "_raddle.ThreadHandle", call: "Callable[[], Any]") -> "Callable[[], Any]":
         """`call`, as a thread of the scope does it: stopped with the scope, and by its time limit."""
+        handle.belongs(True)
         handle.follow(self._source.token)
         if self._deadline is None or self._deadline.deadline is None:
             return call

@@ -135,7 +135,12 @@ class Thread(_threading.Thread, Generic[_T]):
             self._raddle_parent = weakref.ref(starter)
             if not self._raddle_context_given:
                 setattr(self, _CONTEXT, contextvars.copy_context())
-        super().start()
+        try:
+            super().start()
+        except BaseException:
+            if not self._started.is_set():  # refused: as if it had never been tried
+                self._raddle_handle = None
+            raise
         return self
 
     def _raddle_delay(self) -> "float | None":
@@ -396,6 +401,7 @@ def _keeping(
         del thread.run, run
         outcome.bind(thread, handle)
         if thread._raddle_restarts is not None:
+            handle.belongs(False)
             call = _restarting(thread, call)
         if thread._raddle_scope is not None:
             call = thread._raddle_scope._inside(handle, call)
