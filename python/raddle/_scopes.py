@@ -192,7 +192,11 @@ class Scope:
 
         def within() -> Any:
             with deadline:
-                return call()
+                try:
+                    return call()
+                except Exception:
+                    self._expired = self._expired or deadline.is_over
+                    raise
             self._expired = True
             handle.stop(f"Scope(timeout={self._timeout}) expired")
             _raddle.checkpoint()

@@ -294,6 +294,8 @@ class Thread(_threading.Thread, Generic[_T]):
 
         Returns whether it has ended by now. One that was never started will not be.
         """
+        if reason is not None and not isinstance(reason, str):
+            raise TypeError(f"stop(): reason must be a str or None, got {_shown(reason)}")
         seconds = _seconds("stop", "wait", wait) if wait is not None else 0.0
         handle = self._raddle_handle
         if handle is None:

@@ -55,7 +55,9 @@ def test_the_drop_in_accepts_what_the_standard_library_accepts():
 
 
 def test_a_mistake_in_an_option():
-    with pytest.raises(ValueError, match="on_error must be one of 'join', 'hook', 'scope', 'exit' or a function, got 'x'"):
+    with pytest.raises(
+        ValueError, match="on_error must be one of 'join', 'hook', 'scope', 'exit' or a function, got 'x'"
+    ):
         raddle.Thread(target=print, on_error="x")
     with pytest.raises(TypeError, match="on_exception must be a function, got int 3"):
         raddle.Thread(target=print, on_exception=3)

@@ -4,7 +4,6 @@ import functools
 
 import pytest
 import raddle
-
 from test_q08_create_a_thread import here
 
 

@@ -4,7 +4,8 @@ import _thread
 import threading
 
 import raddle
-from raddle import futures, threading as mine
+from raddle import futures
+from raddle import threading as mine
 
 
 def test_one_of_each():

@@ -26,7 +26,11 @@ def fail():
 
 
 def test_what_another_thread_sees_is_a_path_of_the_graph():
-    for target, args, last in ((int, (), State.FINISHED), (fail, (), State.FAILED), (raddle.sleep, (9,), State.STOPPED)):
+    for target, args, last in (
+        (int, (), State.FINISHED),
+        (fail, (), State.FAILED),
+        (raddle.sleep, (9,), State.STOPPED),
+    ):
         for _ in range(50):
             thread = raddle.Thread(target=target, args=args)
             seen, over = [thread.state], threading.Event()
@@ -59,7 +63,11 @@ def test_what_is_known_before_during_and_after():
     deadline = time.monotonic() + 20
     while not thread.activity.startswith("blocked") and time.monotonic() < deadline:
         time.sleep(0.001)
-    assert thread.activity.startswith("blocked 0.") and "in Event.wait 'go'" in thread.activity
+    assert (
+        thread.activity.startswith("blocked 0.")
+        and "in Event.wait '" in thread.activity
+        and ".go#1'" in thread.activity
+    )
     assert thread.spawn_site.rpartition(":")[0] == __file__ and thread.parent is threading.main_thread()
     assert thread.cpu_time >= 0
     go.set()

@@ -68,7 +68,11 @@ def test_a_result_that_is_late_says_what_the_thread_is_doing():
     with pytest.raises(TimeoutError) as told:
         thread.result(0.1)
     text = str(told.value)
-    assert text.startswith("thread 'w' still running after 0.1 s (blocked 0.") and "in Queue.get 'jobs'" in text
+    assert (
+        text.startswith("thread 'w' still running after 0.1 s (blocked 0.")
+        and "in Queue.get '" in text
+        and ".jobs#1'" in text
+    )
     jobs.put(7)
     assert thread.result(5) == 7
 

@@ -305,6 +305,12 @@ impl DeadlineScope {
         lock(&self.deadline).expired
     }
 
+    /// Whether its moment has come.
+    #[getter]
+    fn is_over(&self) -> bool {
+        lock(&self.deadline).at.is_some_and(|at| at <= Time::now())
+    }
+
     /// When the block is ended, as `time.monotonic()` counts; None: never, or not entered yet.
     #[getter]
     fn deadline(&self) -> Option<f64> {
