@@ -105,9 +105,42 @@ pub(crate) fn tell(verdict: &Verdict) {
     }
 }
 
+/// Who is handed what would be printed otherwise.
+static HOOK: Mutex<Option<Py<PyAny>>> = Mutex::new(None);
+
+/// Has `hook(code, text)` called with each verdict that would be printed otherwise, by the thread that found it; None undoes
+/// it. It is called in the middle of a wait: it may look, and end a deadline, and has to return.
+#[pyfunction]
+#[pyo3(signature = (hook))]
+fn on_verdict(hook: Option<Py<PyAny>>) {
+    let before = std::mem::replace(&mut *HOOK.lock().unwrap_or_else(PoisonError::into_inner), hook);
+    drop(before);
+}
+
+fn hand_to_hook(verdict: &Verdict) -> bool {
+    Python::attach(|py| {
+        let hook = HOOK.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|hook| hook.clone_ref(py));
+        let Some(hook) = hook else { return false };
+        let guard = Forever;
+        let text = raddle_report::render(verdict, &Style::plain());
+        if let Err(error) = hook.call1(py, (verdict.code().id(), text)) {
+            error.write_unraisable(py, Some(hook.bind(py)));
+        }
+        std::mem::forget(guard);
+        true
+    })
+}
+
 /// Straight to the descriptor: the program's `sys.stderr` may be what the threads wait for.
 fn print(verdict: &Verdict) {
-    let _ = std::io::stderr().write_all(raddle_report::render(verdict, &Style::for_stderr()).as_bytes());
+    if hand_to_hook(verdict) {
+        return;
+    }
+    let mut text = raddle_report::render(verdict, &Style::for_stderr());
+    if OBSERVED.load(Ordering::Relaxed) && std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true") {
+        text += &raddle_report::annotation(verdict);
+    }
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
 /// A loop can run into the same deadlock again and again: it is printed once.
@@ -210,6 +243,7 @@ fn codes() -> Vec<(&'static str, &'static str)> {
 
 pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(configure, module)?)?;
+    module.add_function(wrap_pyfunction!(on_verdict, module)?)?;
     module.add_function(wrap_pyfunction!(observe_program, module)?)?;
     module.add_function(wrap_pyfunction!(died, module)?)?;
     module.add_function(wrap_pyfunction!(found, module)?)?;

@@ -305,6 +305,17 @@ impl DeadlineScope {
         lock(&self.deadline).expired
     }
 
+    /// End the block now, whichever thread is in it.
+    fn end(&self) {
+        let Some((serial, number)) = *lock(&self.entered) else { return };
+        if let Some(thread) = runtime().thread(serial)
+            && thread.blocks().move_deadline(number, Time::now())
+        {
+            lock(&self.deadline).at = Some(Time::now());
+            thread.parker().unpark();
+        }
+    }
+
     /// Whether its moment has come.
     #[getter]
     fn is_over(&self) -> bool {
