@@ -1,6 +1,8 @@
 """Threads with the gotchas taken out.
 
 `raddle.threading` has the names of the standard library's module; `raddle.install()` puts them under the whole program.
+
+(PYTEST_DONT_REWRITE: there are no assertions in here for pytest to explain.)
 """
 
 TYPE_CHECKING = False

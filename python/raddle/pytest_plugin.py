@@ -1,7 +1,7 @@
 """pytest plugin: tests that fail instead of hanging, and threads and errors that no test may leave behind.
 
-Nothing happens unless it is asked for, by `pytest --raddle` or by `raddle = true` in pytest's configuration. Then raddle is
-installed before the tests are collected, and each test fails, with raddle's report as the text,
+Under `raddle run -m pytest`, its reports are shown at the end. All else happens only if it is asked for, by `pytest --raddle` or by `raddle = true` in pytest's configuration. Then raddle is installed
+before the tests are collected, and each test fails, with raddle's report as the text,
 
 - if a deadlock or a stall is found while it runs; where the test itself waits in it, the wait is ended;
 - if threads that were started by its function still run when its fixtures have been torn down. Those of pools are not
@@ -13,6 +13,8 @@ these words.
 
 To import this module loads neither raddle's engine nor anything else.
 """
+
+import sys
 
 import pytest
 
@@ -29,21 +31,55 @@ FATAL = ("RD001", "RD002", "RD004")
 def pytest_addoption(parser: "pytest.Parser") -> None:
     """The flag and the settings."""
     group = parser.getgroup("raddle")
-    group.addoption("--raddle", action="store_true", help="run the tests on raddle: no hangs, no leaked threads, no lost errors")
+    group.addoption(
+        "--raddle", action="store_true", help="run the tests on raddle: no hangs, no leaked threads, no lost errors"
+    )
     parser.addini("raddle", "run the tests on raddle, as --raddle does", type="bool", default=False)
-    parser.addini("raddle_leaks", "which threads a test may not leave: regular (default), all, or none", default="regular")
+    parser.addini(
+        "raddle_leaks", "which threads a test may not leave: regular (default), all, or none", default="regular"
+    )
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: "pytest.Config") -> None:
     """Install raddle, if it was asked for."""
-    config.addinivalue_line("markers", "raddle_ignore(*kinds): deadlocks, leaks or errors that this test makes on purpose")
+    config.addinivalue_line(
+        "markers", "raddle_ignore(*kinds): deadlocks, leaks or errors that this test makes on purpose"
+    )
+    engine: Any = sys.modules.get("raddle._raddle")
+    if engine is not None and engine.is_observed():
+        config.pluginmanager.register(Summary(engine), "raddle-summary")
     if not (config.getoption("--raddle") or config.getini("raddle")):
         return
     leaks = config.getini("raddle_leaks")
     if leaks not in ("regular", "all", "none"):
         raise pytest.UsageError(f"raddle_leaks must be regular, all or none, got {leaks!r}")
     config.pluginmanager.register(Watch(leaks), "raddle-watch")
+
+
+class Summary:
+    """Under `raddle run`: its reports stand at the end, since pytest captures what is written while a test runs."""
+
+    def __init__(self, engine: "Any") -> None:
+        self.engine = engine
+        self.reports: list[tuple[str, str]] = []
+        engine.on_verdict(self.on_verdict)
+
+    def on_verdict(self, _code: str, text: str, mark: str) -> None:
+        """Called by the thread that found something, in the middle of its wait."""
+        self.reports.append((text, mark))
+
+    def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
+        """The reports so far."""
+        if self.reports:
+            terminalreporter.section("raddle")
+        for text, mark in self.reports:
+            terminalreporter.write(text)
+            terminalreporter.write(mark)
+
+    def pytest_unconfigure(self) -> None:
+        """What comes now is printed."""
+        self.engine.on_verdict(None)
 
 
 class Watch:
@@ -65,7 +101,7 @@ class Watch:
         self.engine.on_verdict(None)
         self.installed.undo()
 
-    def on_verdict(self, code: str, text: str) -> None:
+    def on_verdict(self, code: str, text: str, _mark: str) -> None:
         """Called by the thread that found something, in the middle of its wait."""
         if code in FATAL:
             self.found.append(text)
@@ -95,7 +131,7 @@ class Watch:
     def pytest_runtest_teardown(self, item: "pytest.Item") -> "Generator[None, Any, Any]":
         """After the fixtures of the test: what it has left behind."""
         result = yield
-        before, held = item.stash.get(BEFORE, (None, frozenset()))
+        before, held = item.stash.get(BEFORE, (None, set()))
         if before is None:
             return result
         problems = [*self._left_running(item, before), *self._not_taken(item, held)]

@@ -7,6 +7,7 @@ import harness
 
 TESTS = """
 import queue, threading, time
+import pytest
 
 def test_innocent():
     thread = threading.Thread(target=int)
@@ -80,7 +81,12 @@ def run(tmp_path, *options, tests=TESTS, **environment):
     (tmp_path / "test_some.py").write_text(tests)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
     return subprocess.run(
-        command, cwd=tmp_path, capture_output=True, text=True, timeout=50, env=harness.environment(**environment)
+        command,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        env=harness.environment(COLUMNS="200", **environment),
     )
 
 
@@ -134,7 +140,19 @@ def test_it():
     thread.join()
 """
     (tmp_path / "test_some.py").write_text(tests)
-    command = [sys.executable, "-m", "raddle", "run", "--fail-on", "any", "-m", "pytest", "-q", "-p", "no:threadexception"]
+    command = [
+        sys.executable,
+        "-m",
+        "raddle",
+        "run",
+        "--fail-on",
+        "any",
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:threadexception",
+    ]
     done = subprocess.run(
         [*command, "-p", "no:cacheprovider"],
         cwd=tmp_path,

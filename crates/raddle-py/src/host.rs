@@ -108,7 +108,7 @@ pub(crate) fn tell(verdict: &Verdict) {
 /// Who is handed what would be printed otherwise.
 static HOOK: Mutex<Option<Py<PyAny>>> = Mutex::new(None);
 
-/// Has `hook(code, text)` called with each verdict that would be printed otherwise, by the thread that found it; None undoes
+/// Has `hook(code, text, mark)` called with each verdict that would be printed otherwise, by the thread that found it; None undoes
 /// it. It is called in the middle of a wait: it may look, and end a deadline, and has to return.
 #[pyfunction]
 #[pyo3(signature = (hook))]
@@ -117,13 +117,25 @@ fn on_verdict(hook: Option<Py<PyAny>>) {
     drop(before);
 }
 
+/// What GitHub's runner reads, if this runs there.
+fn mark(verdict: &Verdict) -> String {
+    let at_github = std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true");
+    if at_github { raddle_report::annotation(verdict) } else { String::new() }
+}
+
+/// Whether the whole program runs under observation.
+#[pyfunction]
+fn is_observed() -> bool {
+    OBSERVED.load(Ordering::Relaxed)
+}
+
 fn hand_to_hook(verdict: &Verdict) -> bool {
     Python::attach(|py| {
         let hook = HOOK.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|hook| hook.clone_ref(py));
         let Some(hook) = hook else { return false };
         let guard = Forever;
-        let text = raddle_report::render(verdict, &Style::plain());
-        if let Err(error) = hook.call1(py, (verdict.code().id(), text)) {
+        let (text, mark) = (raddle_report::render(verdict, &Style::plain()), mark(verdict));
+        if let Err(error) = hook.call1(py, (verdict.code().id(), text, mark)) {
             error.write_unraisable(py, Some(hook.bind(py)));
         }
         std::mem::forget(guard);
@@ -137,8 +149,8 @@ fn print(verdict: &Verdict) {
         return;
     }
     let mut text = raddle_report::render(verdict, &Style::for_stderr());
-    if OBSERVED.load(Ordering::Relaxed) && std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true") {
-        text += &raddle_report::annotation(verdict);
+    if OBSERVED.load(Ordering::Relaxed) {
+        text += &mark(verdict);
     }
     let _ = std::io::stderr().write_all(text.as_bytes());
 }
@@ -244,6 +256,7 @@ fn codes() -> Vec<(&'static str, &'static str)> {
 pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(configure, module)?)?;
     module.add_function(wrap_pyfunction!(on_verdict, module)?)?;
+    module.add_function(wrap_pyfunction!(is_observed, module)?)?;
     module.add_function(wrap_pyfunction!(observe_program, module)?)?;
     module.add_function(wrap_pyfunction!(died, module)?)?;
     module.add_function(wrap_pyfunction!(found, module)?)?;
