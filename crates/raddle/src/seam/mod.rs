@@ -33,7 +33,7 @@ pub(crate) use std::sync::atomic;
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic;
 
-pub use clock::Time;
+pub use clock::{Time, Wall};
 pub use fork::{after_fork_in_child, fork_generation};
 pub use os::{Guard, Mutex, Parker, Woken, os_threads};
 pub use sharing::{ByHost, ByMutex, Concurrent, Exclusion, Serialized, Sharing};
