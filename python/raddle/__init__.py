@@ -6,5 +6,42 @@
 from ._install import Installed, install
 from ._raddle import DeadlockError, LockAbandonedError, ThreadStartError
 
-__all__ = ["DeadlockError", "Installed", "LockAbandonedError", "ThreadStartError", "install"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ._time import Job as Job
+    from ._time import MissedError as MissedError
+    from ._time import call_at as call_at
+    from ._time import call_later as call_later
+    from ._time import every as every
+
 __version__ = "0.1.0"
+
+# What is loaded when it is asked for: the module that has it. `raddle run` imports this package before every program.
+_LATER = dict.fromkeys(("Job", "MissedError", "call_at", "call_later", "every"), "_time")
+
+__all__ = [
+    "DeadlockError",
+    "Installed",
+    "Job",
+    "LockAbandonedError",
+    "MissedError",
+    "ThreadStartError",
+    "call_at",
+    "call_later",
+    "every",
+    "install",
+]
+
+
+def __getattr__(name: str) -> object:
+    module = _LATER.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(f".{module}", __name__), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

@@ -9,6 +9,7 @@ mod fastcall;
 mod frames;
 mod host;
 mod imports;
+mod job;
 mod lifecycle;
 mod limit;
 mod naming;
@@ -41,6 +42,7 @@ fn _raddle(module: &Bound<'_, PyModule>) -> PyResult<()> {
     queue::add_to(module)?;
     executor::add_to(module)?;
     thread::add_to(module)?;
+    job::add_to(module)?;
     host::add_to(module)?;
     lifecycle::add_to(module)
 }
