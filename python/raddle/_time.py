@@ -84,7 +84,19 @@ class Job(_raddle.Job):
     (True, None, 0)
     """
 
-    __slots__ = ("_fn", "_args", "_on", "_zone", "_grace", "_value", "_error", "_traceback", "_thread", "_untaken", "_taken")
+    __slots__ = (
+        "_fn",
+        "_args",
+        "_on",
+        "_zone",
+        "_grace",
+        "_value",
+        "_error",
+        "_traceback",
+        "_thread",
+        "_untaken",
+        "_taken",
+    )
 
     def cancel(self) -> bool:
         """Let no run begin any more; return whether that changes anything.
@@ -176,8 +188,12 @@ class Job(_raddle.Job):
         if end == "missed" or self._last_failed():
             error = self.last_error
             assert error is not None
-            # Raised again and again, its traceback does not grow.
-            raise error.with_traceback(self._traceback)
+            try:
+                # Raised again and again, its traceback does not grow.
+                raise error.with_traceback(self._traceback)
+            finally:
+                # Its frames must not keep the job alive, which has the error.
+                del self, error
         return self._value
 
     def _not_over(self, timeout: "float | None") -> str:
@@ -206,17 +222,20 @@ class Job(_raddle.Job):
                 on.submit(self._fn, *self._args).add_done_callback(self._collect)
         except BaseException as error:  # that it cannot be carried out
             self._ended(error)
+        finally:
+            del self  # a traceback keeps the frames below its own, and what they know
 
     def _call(self) -> None:
         self._runs_here()
         try:
             value = self._fn(*self._args)
         except BaseException as error:
-            traceback = error.__traceback__
-            self._ended(error.with_traceback(traceback and traceback.tb_next or traceback))
+            self._ended(_without_ours(error))
         else:
             self._value = value
             self._done(False)
+        finally:
+            del self  # as in `_begin`
 
     def _collect(self, future: "Any") -> None:
         """The executor is done with a run, or its job was cancelled."""
@@ -281,6 +300,11 @@ class Job(_raddle.Job):
 
 Job.__module__ = "raddle"
 _naming = _raddle.Lock()
+
+
+def _without_ours(error: BaseException) -> BaseException:
+    """The error with the frames of the program's only."""
+    return error.with_traceback(error.__traceback__ and error.__traceback__.tb_next)
 
 
 def _unhandled(error: BaseException, thread: "_real.Thread") -> None:

@@ -76,8 +76,7 @@ fn send() -> std::io::Result<()> {
 /// A worker's life, on a carrier.
 fn work(interpreter: Interpreter, mut over: Over) {
     let guard = Forever;
-    let thread =
-        runtime().prepare("raddle-job", ThreadKind::Daemon, Origin { starter: "timer".into(), site: None });
+    let thread = runtime().prepare("raddle-job", ThreadKind::Daemon, Origin { starter: "timer".into(), site: None });
     thread.name_system_thread();
     WORKER.set(Some(CREW.worker()));
     let attached = Attached::enter(interpreter);

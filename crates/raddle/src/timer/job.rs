@@ -21,8 +21,8 @@ use super::plan::{End, Moment, Now, Plan, Rules, Stats};
 use super::{Entry, Timers};
 use crate::graph::{Blocked, Description, Halt, Hold, Resource};
 use crate::seam::atomic::{AtomicU64, Ordering};
-use crate::seam::{Mutex, Time};
-use crate::wait::Queue;
+use crate::seam::{Mutex, Parker, Time};
+use crate::wait::{Queue, Sleep};
 
 /// What a host makes of a job. Both are a few instructions that neither block nor panic, on any thread.
 pub trait Task: Send + Sync {
@@ -185,13 +185,17 @@ impl RawJob {
     /// # Errors
     /// Why the wait ended before.
     pub fn wait(&self, blocked: &mut Blocked<'_>) -> Result<(), Halt> {
-        let waiter = self.waiting.enlist(blocked.me.parker());
+        self.sleep(blocked.me.parker(), blocked)
+    }
+
+    pub(super) fn sleep<S: Sleep>(&self, parker: &Arc<Parker>, sleep: &mut S) -> Result<(), S::Halt> {
+        let waiter = self.waiting.enlist(parker);
         // Who ends the job does so under the same mutex, and wakes after that.
         if self.end().is_some() {
             self.waiting.leave(&waiter);
             return Ok(());
         }
-        self.waiting.sleep(&waiter, blocked)
+        self.waiting.sleep(&waiter, sleep)
     }
 
     /// The clock on the wall may have been set: whether it matters to this job any longer.
