@@ -32,8 +32,9 @@ from .threading import Thread as _Thread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from datetime import tzinfo
+    from types import TracebackType
     from typing import Any
 
     Seconds = float | _timedelta
@@ -84,6 +85,19 @@ class Job(_raddle.Job):
     (True, None, 0)
     """
 
+    if TYPE_CHECKING:
+        _fn: Callable[..., Any]
+        _args: tuple[Any, ...]
+        _on: Any
+        _zone: tzinfo | None
+        _grace: float | None
+        _value: Any
+        _error: BaseException | None
+        _traceback: TracebackType | None
+        _thread: _real.Thread
+        _untaken: BaseException | None
+        _taken: BaseException | None
+
     __slots__ = (
         "_fn",
         "_args",
@@ -97,6 +111,9 @@ class Job(_raddle.Job):
         "_untaken",
         "_taken",
     )
+
+    def __new__(cls, *_args: object, **_kwargs: object) -> "Job":
+        raise TypeError("a Job is not made by hand: write raddle.call_later, call_at or every")
 
     def cancel(self) -> bool:
         """Let no run begin any more; return whether that changes anything.
@@ -276,7 +293,7 @@ class Job(_raddle.Job):
         _promised.discard(self)
         if self._end() == "missed":
             self._keep(self._note_missed())
-        self._fn, self._args = None, ()
+        self._fn, self._args = _nothing, ()
 
     def _note_missed(self) -> BaseException:
         if self._error is None:
@@ -300,6 +317,10 @@ class Job(_raddle.Job):
 
 Job.__module__ = "raddle"
 _naming = _raddle.Lock()
+
+
+def _nothing(*_args: object) -> None:
+    """The function of a job that is over."""
 
 
 def _without_ours(error: BaseException) -> BaseException:
@@ -496,7 +517,7 @@ def every(
 
 def _made(
     fn: "Any",
-    args: "Iterable[Any]",
+    args: "tuple[Any, ...]",
     on: "Any",
     first: "tuple[float, bool]",
     *,
@@ -512,9 +533,11 @@ def _made(
         raise (ValueError if isinstance(on, str) else TypeError)(
             f"on must be 'pool', 'thread' or an executor with a submit method, got {on!r}"
         )
-    job = Job(getattr(fn, "__qualname__", None) or type(fn).__qualname__, first, grace=grace, **rules)
+    job = _raddle.Job.__new__(
+        Job, getattr(fn, "__qualname__", None) or type(fn).__qualname__, first, grace=grace, **rules
+    )
     job._fn, job._args, job._on, job._zone, job._grace = fn, args, on, zone, grace
-    job._value = job._error = job._traceback = job._thread = job._untaken = job._taken = None
+    job._value = job._error = job._traceback = job._untaken = job._taken = None
     if "every" not in rules:
         _promised.add(job)
     return job

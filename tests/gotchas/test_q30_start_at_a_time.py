@@ -522,6 +522,7 @@ BAD = [
     (lambda: raddle.call_at(datetime.timedelta(1), function), TypeError),
     (lambda: raddle.call_at(float("nan"), function), ValueError),
     (lambda: raddle.call_at(time.monotonic() + 1e9, function), ValueError),
+    (lambda: raddle.Job("name", (0, False)), TypeError),
 ]
 
 SAID = """
@@ -550,6 +551,7 @@ when must be a datetime, or a number as time.monotonic() gives it, got datetime.
 when must be a datetime, or a number as time.monotonic() gives it, got datetime.timedelta(days=1) (for a delay, write call_later; for a date and a time of day, datetime.combine)
 when must be a finite number, got nan
 when must be a number as time.monotonic() gives it, got *, which is 32 years away (for a moment of time.time(), pass datetime.fromtimestamp of it)
+a Job is not made by hand: write raddle.call_later, call_at or every
 """.strip().splitlines()
 
 

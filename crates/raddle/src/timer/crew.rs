@@ -166,20 +166,26 @@ pub struct Worker<W> {
     generation: u32,
 }
 
-impl<W> Worker<W> {
+impl<W> Iterator for Worker<W> {
+    type Item = W;
+
     /// What was taken before is done; the next thing. `None`: it has to leave.
-    pub fn next(&mut self) -> Option<W> {
+    fn next(&mut self) -> Option<W> {
         let crew = Arc::clone(&self.crew);
         let mut line = crew.line.lock();
         self.rest(&mut line);
         let work = line.take(Time::now());
         if work.is_none() {
-            // It counts no more.
-            self.generation = u32::MAX;
+            self.generation = GONE;
         }
         work
     }
+}
 
+/// The generation of a worker that counts no more.
+const GONE: u32 = u32::MAX;
+
+impl<W> Worker<W> {
     fn rest(&mut self, line: &mut Line<W>) {
         if self.generation != fork_generation() {
             return;
@@ -223,7 +229,9 @@ mod tests {
     #[test]
     fn more_and_more_are_sent_while_nothing_moves() {
         let mut line = Line::default();
-        (0..10).for_each(|number| drop(line.push(number, Time(0))));
+        for number in 0..10 {
+            line.push(number, Time(0));
+        }
         line.entering = 0;
         let mut look = || {
             let count = line.look();

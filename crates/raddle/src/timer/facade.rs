@@ -27,10 +27,7 @@ fn send() -> io::Result<()> {
     reserved.run(Box::new(|mut over| {
         let origin = Origin { starter: "timer".into(), site: None };
         bind(runtime(), &runtime().prepare("timer-worker", ThreadKind::Daemon, origin));
-        let mut worker = CREW.worker();
-        while let Some(work) = worker.next() {
-            work();
-        }
+        CREW.worker().for_each(|work| work());
         over.announce();
         unbind();
     }));

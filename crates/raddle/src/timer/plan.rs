@@ -157,15 +157,14 @@ impl Rules {
     /// The same with the chance, which is a function of the point: asked again, it is the same.
     fn due(&self, point: u64) -> u64 {
         let most = nanos(self.jitter);
-        let chance = u128::from(scramble(self.seed ^ point)) * (u128::from(most) + 1) >> 64;
+        let chance = (u128::from(scramble(self.seed ^ point)) * (u128::from(most) + 1)) >> 64;
         self.nominal(point).saturating_add(chance as u64)
     }
 
     /// How many points are due by `moment`. The chance is at most a step, so only the latest can be still to come.
     fn due_by(&self, moment: u64) -> u64 {
         let Some(since) = moment.checked_sub(self.first.parts().1) else { return 0 };
-        let step = nanos(self.every);
-        let latest = if step == 0 { 0 } else { since / step };
+        let latest = since.checked_div(nanos(self.every)).unwrap_or(0);
         if self.due(latest) <= moment { latest.saturating_add(1) } else { latest }
     }
 
