@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 # What is loaded when it is asked for: the module that has it. `raddle run` imports this package before every program.
-_LATER = dict.fromkeys(("Job", "MissedError", "call_at", "call_later", "every"), "_time")
+_LATER = {
+    "Job": "_time",
+    "MissedError": "_time",
+    "call_at": "_time",
+    "call_later": "_time",
+    "every": "_time",
+}
 
 __all__ = [
     "DeadlockError",

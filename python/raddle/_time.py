@@ -456,7 +456,7 @@ def every(
     The n-th run is due n intervals after the first, however long the runs before took: there is no drift. A run that
     raises is reported as an error that leaves a thread, and the job goes on.
 
-    interval: seconds, or a timedelta, of 0.001 s at least.
+    interval: seconds, or a timedelta, of 0.001 s at least. A day is 24 hours, also when daylight saving begins or ends.
     first: when the first run is due: seconds or a timedelta from now, 0 for at once; or a datetime, as for `call_at`, and then
         all runs follow the clock on the wall. None: after one interval.
     missed: what becomes of runs that could not begin when they were due, because the job was paused, or had

@@ -23,7 +23,7 @@ use raddle::timer::{Crew, End, Missed, Moment, Now, RawJob, Rules, Task, Worker}
 
 use crate::carrier::{self, Attached, Forever, Interpreter, Reserved, Start};
 use crate::limit::Limit;
-use crate::{detach, error, runtime};
+use crate::{detach, error, runtime, site};
 
 /// The Python object of a job; nothing if no run comes any more, or in the child of a fork.
 type This = Arc<Mutex<Option<Py<PyAny>>>>;
@@ -154,6 +154,7 @@ impl Job {
                         until=None))]
     #[allow(clippy::too_many_arguments)] // they are one Python call's
     fn new(
+        py: Python<'_>,
         name: &str,
         first: (f64, bool),
         every: f64,
@@ -182,7 +183,7 @@ impl Job {
             ..Rules::once(moment(first))
         };
         let this = This::default();
-        let raw = RawJob::new(name, rules, runtime().timers(), Box::new(Runs(Arc::clone(&this))));
+        let raw = RawJob::new((name, site::of_user(py)), rules, runtime().timers(), Box::new(Runs(Arc::clone(&this))));
         Ok(Job { raw, this })
     }
 

@@ -55,7 +55,10 @@ pub struct Wall(pub(crate) u64);
 impl Wall {
     /// What the clock says.
     pub fn now() -> Wall {
-        Wall(super::os::realtime())
+        let now = super::os::realtime();
+        #[cfg(test)]
+        let now = now.saturating_add_signed(SET.load(std::sync::atomic::Ordering::SeqCst));
+        Wall(now)
     }
 
     /// Nanoseconds since 1970.
@@ -68,6 +71,10 @@ impl Wall {
         Wall(nanos)
     }
 }
+
+/// By how many nanoseconds a test has set the clock on the wall.
+#[cfg(test)]
+pub(crate) static SET: std::sync::atomic::AtomicI64 = std::sync::atomic::AtomicI64::new(0);
 
 impl From<SystemTime> for Wall {
     fn from(moment: SystemTime) -> Wall {

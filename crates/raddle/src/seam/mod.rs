@@ -33,6 +33,8 @@ pub(crate) use std::sync::atomic;
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic;
 
+#[cfg(all(test, not(loom)))]
+pub(crate) use clock::SET;
 pub use clock::{Time, Wall};
 pub use fork::{after_fork_in_child, fork_generation};
 pub use os::{Guard, Mutex, Parker, Woken, os_threads};

@@ -17,6 +17,9 @@ use crate::thread::{Origin, bind, current, message, unbind};
 /// By how much the run of [`at`] may be late, unless [`At::misfire_grace`] says something else.
 const MISFIRE_GRACE: Duration = Duration::from_secs(60);
 
+/// From one run to the next: what is due sooner after one another is done together anyway.
+const SHORTEST: Duration = Duration::from_millis(1);
+
 type Work = Box<dyn FnOnce() + Send>;
 
 static CREW: LazyLock<Arc<Crew<Work>>> = LazyLock::new(|| Crew::new(runtime().timers(), send));
@@ -109,7 +112,7 @@ impl std::error::Error for JobError {}
 pub fn after(delay: Duration, f: impl FnOnce() + Send + 'static) -> io::Result<Job> {
     let once = Mutex::new(Some(f));
     let rules = Rules::once(Moment::Monotonic(Time::now().after(delay)));
-    start("after", rules, move || take(&once).into_iter().for_each(|f| f()))
+    start("timer::after", rules, move || take(&once).into_iter().for_each(|f| f()))
 }
 
 /// Calls `f` once, when the clock on the wall says `when`: sooner or later than it would now if that is set meanwhile.
@@ -137,7 +140,7 @@ pub fn at(when: impl Into<At>, f: impl FnOnce() + Send + 'static) -> io::Result<
     let At { when, grace } = when.into();
     let once = Mutex::new(Some(f));
     let rules = Rules { misfire_grace: Some(grace), ..Rules::once(when.into()) };
-    start("at", rules, move || take(&once).into_iter().for_each(|f| f()))
+    start("timer::at", rules, move || take(&once).into_iter().for_each(|f| f()))
 }
 
 /// A moment, and how late is too late; see [`at`].
@@ -185,20 +188,21 @@ impl From<SystemTime> for At {
 /// ```
 ///
 /// # Errors
-/// If the interval is zero or the jitter longer than it (`ErrorKind::InvalidInput`), or if the operating system refuses the
+/// If the interval is below 1 ms or the jitter longer than it (`ErrorKind::InvalidInput`), or if the operating system refuses the
 /// timers a thread.
 #[track_caller]
 pub fn every(every: Every, f: impl Fn() + Send + Sync + 'static) -> io::Result<Job> {
     let invalid = |text: String| Err(io::Error::new(io::ErrorKind::InvalidInput, text));
     let Every { interval, first, mut rules } = every;
-    if interval.is_zero() {
-        return invalid("the interval must be longer than zero".to_owned());
+    if interval < SHORTEST {
+        return invalid(format!("the interval must be {SHORTEST:?} or longer, it is {interval:?}"));
     }
     if rules.jitter > interval {
-        return invalid(format!("a jitter of {:?} is longer than the interval, {interval:?}", rules.jitter));
+        let jitter = rules.jitter;
+        return invalid(format!("the jitter must not be longer than the interval, {interval:?}; it is {jitter:?}"));
     }
     rules.first = first.unwrap_or_else(|| Moment::Monotonic(Time::now().after(interval)));
-    start("every", rules, f)
+    start("timer::every", rules, f)
 }
 
 /// How often something is done, and what becomes of a run that could not begin when it was due; see [`every`].
@@ -315,12 +319,12 @@ fn take<T>(mutex: &Mutex<Option<T>>) -> Option<T> {
 }
 
 #[track_caller]
-fn start(kind: &str, rules: Rules, f: impl Fn() + Send + Sync + 'static) -> io::Result<Job> {
+fn start(name: &str, rules: Rules, f: impl Fn() + Send + Sync + 'static) -> io::Result<Job> {
     let site = Location::caller();
     let (f, last_error) = (Arc::new(Mutex::new(Some(Arc::new(f) as Arc<dyn Fn() + Send + Sync>))), Arc::default());
     let task = Runs { f: Arc::clone(&f), last_error: Arc::clone(&last_error), site };
-    let name = format!("timer::{kind} at {}:{}", site.file(), site.line());
-    let raw = RawJob::new(&name, rules, runtime().timers(), Box::new(task));
+    let made = (name, Some(Arc::new(*site) as Arc<dyn Site>));
+    let raw = RawJob::new(made, rules, runtime().timers(), Box::new(task));
     let job = Job { raw, f, last_error };
     let over = job.raw.start()?;
     job.forget_if(over);

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use super::plan::{End, Moment, Now, Plan, Rules, Stats};
 use super::{Entry, Timers};
-use crate::graph::{Blocked, Description, Halt, Hold, Resource};
+use crate::graph::{Blocked, Description, Halt, Hold, Resource, Site};
 use crate::seam::atomic::{AtomicU64, Ordering};
 use crate::seam::{Mutex, Parker, Time};
 use crate::wait::{Queue, Sleep};
@@ -36,6 +36,8 @@ pub trait Task: Send + Sync {
 /// See the module.
 pub struct RawJob {
     name: String,
+    /// Where it was made.
+    site: Option<Arc<dyn Site>>,
     task: Box<dyn Task>,
     timers: Timers,
     inside: Mutex<Inside>,
@@ -64,8 +66,8 @@ struct Step {
 }
 
 impl Inside {
-    fn step(&mut self, now: Now) -> Step {
-        let ended = self.plan.end().is_some();
+    /// What follows from a change of the plan, which may have looked at it as well.
+    fn step(&mut self, now: Now, ended: bool) -> Step {
         let begin = self.plan.look(now);
         let wake = self.plan.wake(now);
         let changed = wake != self.wake;
@@ -77,11 +79,17 @@ impl Inside {
 
 impl RawJob {
     /// A job by these rules, which begins with [`start`](RawJob::start).
-    pub fn new(name: &str, rules: Rules, timers: &Timers, task: Box<dyn Task>) -> Arc<RawJob> {
+    pub fn new(
+        (name, site): (&str, Option<Arc<dyn Site>>),
+        rules: Rules,
+        timers: &Timers,
+        task: Box<dyn Task>,
+    ) -> Arc<RawJob> {
         let inside = Mutex::default();
         *inside.lock() = Inside { plan: Plan::new(rules), wake: None, entry: None };
         Arc::new(RawJob {
             name: name.to_owned(),
+            site,
             task,
             timers: timers.clone(),
             inside,
@@ -238,8 +246,9 @@ impl RawJob {
         let now = Now::read();
         let mut inside = self.inside.lock();
         prepare(&mut inside);
+        let ended = inside.plan.end().is_some();
         let changed = change(&mut inside.plan, now);
-        let step = inside.step(now);
+        let step = inside.step(now, ended);
         drop(inside);
         step.disarm.inspect(|entry| drop(entry.cancel()));
         let armed = step.arm.map_or(Ok(()), |wake| self.arm(wake));
@@ -284,7 +293,8 @@ impl Resource for RawJob {
     }
 
     fn describe(&self) -> Description {
-        Description { kind: "Job".into(), name: self.name.clone(), ..Description::default() }
+        let made_at = self.site.as_ref().and_then(|site| site.place());
+        Description { kind: "Job".into(), name: self.name.clone(), made_at, ..Description::default() }
     }
 }
 
@@ -347,4 +357,53 @@ impl Timers {
 
 fn offset(now: Now) -> i128 {
     i128::from(now.wall.0) - i128::from(now.time.0)
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    use super::*;
+    use crate::seam::{SET, Wall};
+
+    /// Tells of each run, which is over at once.
+    struct Telling(Sender<Wall>);
+
+    impl Task for Telling {
+        fn begin(&self, job: &Arc<RawJob>) {
+            self.0.send(Wall::now()).unwrap();
+            job.finish(false);
+        }
+
+        fn over(&self, _: &Arc<RawJob>) {}
+    }
+
+    /// A job that is due so many seconds from now by the clock on the wall, on timers of its own.
+    fn due_in(seconds: f64) -> Receiver<Wall> {
+        let (sender, receiver) = channel();
+        let due = Wall(Wall::now().0 + (seconds * 1e9) as u64);
+        let timers = Timers::new(Arc::default());
+        let job = RawJob::new(("", None), Rules::once(Moment::Wall(due)), &timers, Box::new(Telling(sender)));
+        assert!(!job.start().unwrap());
+        receiver
+    }
+
+    const HOUR: i64 = 3_600_000_000_000;
+
+    /// The only test that sets the clock on the wall, which all share.
+    #[test]
+    fn a_job_follows_the_clock_on_the_wall_within_a_second() {
+        let (slow, soon) = (Duration::from_secs(3), Duration::from_millis(1500));
+        let forward = due_in(3600.0);
+        assert!(forward.recv_timeout(soon).is_err());
+        SET.store(2 * HOUR, Ordering::SeqCst);
+        forward.recv_timeout(slow).expect("it is due now");
+
+        let back = due_in(0.3);
+        SET.store(HOUR, Ordering::SeqCst);
+        assert!(back.recv_timeout(soon).is_err(), "it is due in an hour now");
+        SET.store(2 * HOUR, Ordering::SeqCst);
+        back.recv_timeout(slow).expect("it is due again");
+        SET.store(0, Ordering::SeqCst);
+    }
 }

@@ -106,7 +106,7 @@ fn a_job_ends_once_and_wakes_its_waiter() {
     model(|| {
         let begun = Arc::default();
         let rules = Rules { every: Duration::from_secs(1), ..Rules::once(Moment::Monotonic(Time(0))) };
-        let job = RawJob::new("", rules, &Timers::new(Arc::default()), Box::new(Begun(Arc::clone(&begun))));
+        let job = RawJob::new(("", None), rules, &Timers::new(Arc::default()), Box::new(Begun(Arc::clone(&begun))));
         assert!(!job.start().unwrap());
         assert_eq!(begun.load(Ordering::SeqCst), 1);
         let canceller = thread::spawn({

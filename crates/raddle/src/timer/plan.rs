@@ -109,7 +109,7 @@ pub enum Missed {
 }
 
 /// What is to be done when.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Rules {
     /// When the first run is due.
     pub first: Moment,
@@ -252,7 +252,7 @@ impl Plan {
     /// What has become of the points that have come by now: how many runs have to begin. They count as under way.
     #[must_use]
     pub fn look(&mut self, now: Now) -> usize {
-        let Some(rules) = self.rules.clone().filter(|_| self.end.is_none()) else { return 0 };
+        let Some(rules) = self.rules.filter(|_| self.end.is_none()) else { return 0 };
         let moment = now.on(rules.first.parts().0);
         let all = rules.points(now);
         self.owed.end = rules.due_by(moment).min(all).max(self.owed.end);

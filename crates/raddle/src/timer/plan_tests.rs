@@ -358,8 +358,9 @@ proptest! {
         while begun.len() < 20 {
             let wake = job.plan.wake(job.clocks.now()).unwrap();
             begun.push(wake.nanos() - time(0).nanos());
-            let now = Now { time: wake, wall: wall(0) };
-            prop_assert_eq!(job.plan.look(now), 1);
+            let before = Now { time: Time::from_nanos(wake.nanos() - 1), wall: wall(0) };
+            prop_assert_eq!(job.plan.look(before), 0);
+            prop_assert_eq!(job.plan.look(Now { time: wake, ..before }), 1);
             job.plan.finish(false);
         }
         for (point, begun) in (1..).zip(begun) {
