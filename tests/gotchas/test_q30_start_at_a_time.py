@@ -63,7 +63,7 @@ def test_forty_runs_do_not_drift():
         return abs(time.monotonic() - begin - 2)
 
     # The machine may be busy with something else once.
-    assert min(off() for _ in range(3)) <= 0.01
+    assert any(off() <= 0.01 for _ in range(3))
 
 
 @pytest.mark.parametrize("on", ["pool", "thread"])
@@ -225,8 +225,16 @@ def test_a_single_run_is_missed_if_its_pause_was_too_long(unhandled):
     wait_until(lambda: unhandled)
 
 
-def policies(missed):
-    """How many runs follow a pause over several moments at once, how many are missed, and how the next ones lie."""
+def assert_sooner_or_later(expected, attempt):
+    """The plan's own tests have a clock that they set; here the machine may be busy with something else now and then."""
+    seen = []
+    while expected not in seen:
+        assert len(seen) < 5, f"{seen}, never {expected}"
+        seen.append(attempt())
+
+
+def through_a_pause(missed):
+    """How many runs follow a pause over several moments at once, how many are missed, and whether the next are on time."""
     runs = []
     job = raddle.every(0.1, lambda: runs.append(time.monotonic()), missed=missed)
     begin = time.monotonic()
@@ -237,29 +245,32 @@ def policies(missed):
     time.sleep(0.2)
     job.cancel()
     at_once = sum(moment - resumed < 0.03 for moment in runs)
-    after = [(moment - begin) % 0.1 for moment in runs[at_once:]]
-    assert after and all(offset < 0.05 for offset in after), "the others are not where they were"
-    return at_once, job.missed
+    return at_once, job.missed, [round(moment - begin, 1) for moment in runs[at_once:]]
 
 
 @pytest.mark.parametrize("missed, expected", [("coalesce", (1, 3)), ("skip", (0, 4)), ("catch_up", (4, 0))])
 def test_what_was_due_during_a_pause(missed, expected):
-    assert policies(missed) == expected
+    assert_sooner_or_later((*expected, [0.5, 0.6]), lambda: through_a_pause(missed))
 
 
-@pytest.mark.parametrize("missed, runs, count", [("coalesce", 3, 3), ("skip", 2, 4), ("catch_up", 6, 0)])
-def test_what_is_due_while_the_job_is_busy(missed, runs, count):
+def while_busy(missed):
+    """How many runs there are, and how many are missed, if the first lasts until between the fifth and the sixth moment."""
     slept, begin = [], time.monotonic()
 
     def work():
         if not slept:
             slept.append(None)
-            time.sleep(0.45)  # until between the fifth and the sixth moment
+            time.sleep(0.45)
 
     job = raddle.every(0.1, work, missed=missed)
     time.sleep(max(begin + 0.65 - time.monotonic(), 0))
     job.cancel()
-    assert (job.runs, job.missed) == (runs, count)
+    return job.runs, job.missed
+
+
+@pytest.mark.parametrize("missed, expected", [("coalesce", (3, 3)), ("skip", (2, 4)), ("catch_up", (6, 0))])
+def test_what_is_due_while_the_job_is_busy(missed, expected):
+    assert_sooner_or_later(expected, lambda: while_busy(missed))
 
 
 def test_no_more_run_at_once_than_there_may():

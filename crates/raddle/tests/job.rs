@@ -20,8 +20,7 @@ fn forty_runs_do_not_drift() {
         begun.elapsed().abs_diff(ms(2000))
     };
     // The machine may be busy with something else once.
-    let best = (0..3).map(|_| off()).min().unwrap();
-    assert!(best <= ms(10), "{best:?} off");
+    assert!((0..3).any(|_| off() <= ms(10)));
 }
 
 #[test]
