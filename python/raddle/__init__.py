@@ -8,8 +8,8 @@ from ._raddle import DeadlockError, LockAbandonedError, ThreadStartError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ._time import Job as Job
-    from ._time import MissedError as MissedError
+    from ._job import Job as Job
+    from ._job import MissedError as MissedError
     from ._time import call_at as call_at
     from ._time import call_later as call_later
     from ._time import every as every
@@ -18,8 +18,8 @@ __version__ = "0.1.0"
 
 # What is loaded when it is asked for: the module that has it. `raddle run` imports this package before every program.
 _LATER = {
-    "Job": "_time",
-    "MissedError": "_time",
+    "Job": "_job",
+    "MissedError": "_job",
     "call_at": "_time",
     "call_later": "_time",
     "every": "_time",

@@ -677,7 +677,7 @@ def test_a_process_ends_whatever_its_jobs_do():
 
 
 def test_a_job_does_not_load_with_the_package():
-    assert run("import raddle, sys; print('raddle._time' in sys.modules, 'every' in dir(raddle))")[0] == "False True\n"
+    assert run("import raddle, sys; print('raddle._job' in sys.modules, 'every' in dir(raddle))")[0] == "False True\n"
     with pytest.raises(AttributeError, match="module 'raddle' has no attribute 'nothing'"):
         raddle.nothing  # noqa: B018
 

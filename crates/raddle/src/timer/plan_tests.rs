@@ -207,6 +207,7 @@ fn a_job_is_over_when_its_last_run_is() {
     let mut job = Driven::new(Rules { times: 1, ..every_100() });
     job.short = false;
     assert_eq!(job.run_to(150).plan.end(), None);
+    assert_eq!((job.plan.next_run(job.clocks.now()), job.plan.wake(job.clocks.now())), (None, None));
     assert_eq!(job.finish().plan.end(), Some(End::Done));
 }
 
