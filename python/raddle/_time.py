@@ -45,8 +45,7 @@ def call_later(s: "Seconds", fn: "Callable[..., Any]", /, *args: "Any", on: "Any
     >>> job.result()
     later
     """
-    delay = _seconds("s", s, None)
-    return _start(_make(fn, args, on, (max(delay, 0.0), False)))
+    return _start(_make(fn, args, on, (_seconds("s", s, None), False)))
 
 
 def call_at(

@@ -9,6 +9,7 @@ import sys
 import textwrap
 import threading
 import time
+import weakref
 import zoneinfo
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 
@@ -217,12 +218,32 @@ def test_a_single_run_is_missed_if_its_pause_was_too_long(unhandled):
     with pytest.raises(raddle.MissedError):
         waiting.result(5)
     assert unhandled == []
-    forgotten = raddle.call_at(time.monotonic() + 0.02, print, misfire_grace=0.05)
-    forgotten.pause()
+
+
+@pytest.mark.parametrize("look", [lambda job: job.missed, lambda job: job.resume()])
+def test_a_run_that_was_missed_during_a_pause_is_told_to_somebody(look, unhandled):
+    job = raddle.call_at(time.monotonic() + 0.02, print, misfire_grace=0.05)
+    job.pause()
     time.sleep(0.15)
-    assert forgotten.missed == 1
-    forgotten = None
-    wait_until(lambda: unhandled)
+    look(job)
+    del job
+    wait_until(lambda: [type(error) for error in unhandled] == [raddle.MissedError])
+
+
+def test_what_came_while_the_machine_was_asleep():
+    out, err = run("""
+        import os, raddle, subprocess, time
+        repeated = raddle.every(0.1, int)
+        raddle.call_later(0.3, print, "a delay has no grace")
+        raddle.call_at(time.monotonic() + 0.3, print, "never", misfire_grace=0.1)
+        pid = os.getpid()
+        subprocess.Popen(["sh", "-c", f"kill -STOP {pid}; sleep 0.8; kill -CONT {pid}"]).wait()
+        time.sleep(0.2)
+        repeated.cancel()
+        print("missed some:", repeated.missed > 3)
+    """)
+    assert out == "a delay has no grace\nmissed some: True\n"
+    assert err.count("MissedError: job 'print' was due at") == 1
 
 
 def assert_sooner_or_later(expected, attempt):
@@ -361,18 +382,20 @@ def test_a_job_lives_without_anyone_who_holds_it():
     assert ran.wait(5)
 
 
-def test_what_a_job_holds_is_free_when_it_is_over():
+@pytest.mark.parametrize("end", [raddle.Job.result, raddle.Job.cancel])
+def test_what_a_job_holds_is_free_when_it_is_over(end):
     class Big:
         def __call__(self):
             return 1
 
-    import weakref
-
     big = Big()
-    seen, job = weakref.ref(big), raddle.call_later(0, big)
+    seen, job = weakref.ref(big), raddle.call_later(0 if end is raddle.Job.result else 3600, big)
     del big
-    assert job.result() == 1
-    wait_until(lambda: gc.collect() is not None and seen() is None)
+    assert end(job) == 1
+    wait_until(lambda: seen() is None)
+    seen = weakref.ref(job)
+    del job
+    wait_until(lambda: seen() is None)
 
 
 def test_a_job_runs_in_a_thread_that_everybody_knows():
@@ -468,8 +491,6 @@ def test_an_error_that_nobody_takes_is_told_once(unhandled):
 def test_an_error_keeps_nothing_alive(unhandled):
     class Big:
         pass
-
-    import weakref
 
     def work():
         big = Big()
@@ -653,8 +674,9 @@ def test_what_is_still_due_at_the_end_is_named_in_one_line():
 
 def test_an_error_that_nobody_took_is_told_at_the_end():
     _, err = run("""
-        import raddle, time
+        import ctypes, raddle, time
         job = raddle.call_later(0, divmod, 1, 0)
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(job))  # never dies
         time.sleep(0.2)
     """)
     assert err.count("ZeroDivisionError") == 1

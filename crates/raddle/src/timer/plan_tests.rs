@@ -152,7 +152,7 @@ fn runs_that_come_during_a_pause() {
     ] {
         let mut job = Driven::new(Rules { missed, ..every_100() });
         job.run_to(150).plan.pause();
-        assert_eq!(job.plan.next_run(job.clocks.now()), None);
+        assert_eq!((job.plan.next_run(job.clocks.now()), job.plan.wake(job.clocks.now())), (None, None));
         job.clocks.passed = 450;
         job.plan.resume(job.clocks.now());
         job.run_to(500);
