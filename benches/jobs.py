@@ -6,10 +6,12 @@ The interpreter that runs this is the one that is measured; raddle must be insta
 are those of an optimised interpreter and a wheel of the profile `dist`, on an idle machine.
 
 Prints, for each way of carrying a run out, how late `--count` single jobs begin that are due `--apart` seconds after one
-another (median, 99th percentile, worst), and how late a thread is that only sleeps until these moments: what is above that
-is raddle's. Then how far 40 runs of `every(0.05)` end from 2 s, the threads while 1,000 jobs
-wait, and the CPU of 10,000 jobs that are due within a second. Exits with 1 if the 99th percentile of the pool is above 2 ms,
-if the 40 runs end further than 10 ms from 2 s, or if more than 2 threads are there while jobs wait.
+another (median, 99th percentile, worst), and how late a thread is that only sleeps until such moments: what is above that
+is raddle's. Then how far 40 runs of `every(0.05)` end from 2 s, the threads while 1,000 jobs wait, and the CPU of 10,000
+jobs that are due within a second.
+
+Exits with 1 if the 99th percentile of the pool is above 2 ms and more than 1 ms above that of the sleep, which says whether
+the machine was idle; if the 40 runs end further than 10 ms from 2 s; or if more than 2 threads are there while jobs wait.
 """
 
 import argparse
@@ -93,12 +95,12 @@ def main():
     with ThreadPoolExecutor(2) as executor:
         for name, on in (("pool", "pool"), ("thread", "thread"), ("an executor", executor)):
             worst[name] = show(f"on {name}", lateness(arguments.count, arguments.apart, on))
-    show("time.sleep", lateness_of_sleep(arguments.count, arguments.apart))
+    asleep = show("time.sleep", lateness_of_sleep(arguments.count, arguments.apart))
     off, threads = off_two_seconds(), threads_while(1000)
     print(f"40 runs of every(0.05) end {off:+.2f} ms from 2 s (bar: 10)")
     print(f"{threads} threads while 1,000 jobs wait, main included (bar: 2)")
     print(f"{cpu_by_job(10_000):.1f} us of CPU a job for 10,000 jobs within a second")
-    return int(worst["pool"] > 2 or abs(off) > 10 or threads > 2)
+    return int(worst["pool"] > max(2, asleep + 1) or abs(off) > 10 or threads > 2)
 
 
 if __name__ == "__main__":

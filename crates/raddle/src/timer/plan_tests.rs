@@ -183,7 +183,7 @@ fn a_run_that_is_too_late_is_missed() {
 #[test]
 fn a_single_run_that_is_too_late_says_so() {
     let rules = Rules { misfire_grace: Some(ms(30)), ..Rules::once(Moment::Wall(wall(0))) };
-    let mut job = Driven::new(rules.clone());
+    let mut job = Driven::new(rules);
     assert_eq!((job.sleep_to(30).begun.clone(), job.plan.end()), (vec![30], Some(End::Done)));
     let mut job = Driven::new(rules);
     let late = End::Missed { due: Moment::Wall(wall(0)), late: ms(31) };
@@ -324,7 +324,7 @@ proptest! {
     /// Each moment that has come is begun, missed or still owed, and no more run at once than may.
     #[test]
     fn every_run_is_accounted_for(rules in rules(), steps in steps()) {
-        let mut job = Driven::new(rules.clone());
+        let mut job = Driven::new(rules);
         job.short = false;
         let mut furthest = 0;
         for step in steps {
@@ -374,7 +374,7 @@ proptest! {
 #[test]
 fn the_chance_uses_its_bounds() {
     let rules = Rules { jitter: ms(50), seed: 7, ..every_100() };
-    let plan = |seed| Plan::new(Rules { seed, ..rules.clone() });
+    let plan = |seed| Plan::new(Rules { seed, ..rules });
     let late = |seed| plan(seed).wake(Clocks::default().now()).unwrap().since(time(100));
     let all: Vec<_> = (0..1000).map(late).collect();
     assert!(all.iter().min().unwrap() < &ms(2) && all.iter().max().unwrap() > &ms(48));
