@@ -217,14 +217,16 @@ class Job(_raddle.Job):
         """Have a run carried out by whom the job's `on` says."""
         on = self._on
         try:
-            if on == "pool":
-                self._call()
-            elif on == "thread":
+            if on == "thread":
                 _Thread(target=self._call, name=self.name, daemon=True).start()
-            else:
+            elif on != "pool":
                 on.submit(self._fn, *self._args).add_done_callback(self._collect)
         except BaseException as error:  # that it cannot be carried out
             self._ended(error)
+            return
+        try:
+            if on == "pool":
+                self._call()
         finally:
             del self  # a traceback keeps the frames below its own, and what they know
 
@@ -316,7 +318,12 @@ def _without_ours(error: BaseException) -> BaseException:
 
 def _unhandled(error: BaseException, thread: "_real.Thread") -> None:
     """The one way of errors that nobody takes: that of an error that leaves a thread, in this case the job's worker."""
-    _threading.excepthook(_threading.ExceptHookArgs((type(error), error, error.__traceback__, thread)))
+    try:
+        _threading.excepthook(_threading.ExceptHookArgs((type(error), error, error.__traceback__, thread)))
+    except BaseException:
+        # As the standard library does: it must not end the worker, nor be lost.
+        print("Exception in threading.excepthook:", file=_sys.stderr)
+        _sys.excepthook(*_sys.exc_info())
 
 
 class _Worker(_Thread):

@@ -313,15 +313,17 @@ def test_no_more_run_at_once_than_there_may():
         assert most == instances
 
 
-def test_jitter_stays_within_its_bounds():
-    late = []
-    begin = time.monotonic()
+def by_chance():
+    """Whether 30 runs come after their moments, almost all by no more than the jitter, and not all by the same."""
+    late, begin = [], time.monotonic()
     raddle.every(0.04, lambda: late.append(time.monotonic() - begin), jitter=0.03, times=30, max_instances=2).result()
-    wanted = [0.04 * number for number in range(1, 31)]
-    off = [moment - due for moment, due in zip(sorted(late), wanted, strict=True)]
-    assert min(off) >= 0
-    assert sum(moment > 0.036 for moment in off) < 5
-    assert max(off) - min(off) > 0.01, "there is no chance in it"
+    off = [moment - 0.04 * number for number, moment in enumerate(sorted(late), start=1)]
+    assert min(off) >= 0, "one began before its time"
+    return sum(moment > 0.036 for moment in off) < 5, max(off) - min(off) > 0.01
+
+
+def test_jitter_stays_within_its_bounds():
+    assert_sooner_or_later((True, True), by_chance)
 
 
 def test_a_job_ends_after_so_many_runs_or_in_time():
@@ -528,6 +530,16 @@ def test_a_failed_run_does_not_end_the_job(unhandled):
     assert [error.args for error in unhandled] == [(1,), (3,)]
     last = raddle.every(0.01, lambda: 1 // (len(runs) - 5 or runs.append(0) or 0), times=2)
     assert last.result() == 1, "only the last run counts"
+
+
+def test_a_hook_that_fails_ends_neither_the_job_nor_its_worker(monkeypatch, capsys):
+    monkeypatch.setattr(threading, "excepthook", lambda args: args.nothing)
+    job = raddle.every(0.01, lambda: 1 // 0, times=3)
+    assert isinstance(job._wait(5) and job.last_error, ZeroDivisionError)
+    assert (job.runs, job.failures) == (3, 3)
+    err = capsys.readouterr().err
+    assert err.count("Exception in threading.excepthook:") == 2 and "has no attribute 'nothing'" in err
+    assert "ZeroDivisionError" in err, "what the hook was called for is lost"
 
 
 # ---- bad input ----
