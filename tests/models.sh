@@ -91,3 +91,11 @@ bug timer/mod.rs '            if next.is_none() && (hurry || lingered) {' '     
 bug timer/heap.rs '            let Reverse((_, key)) = self.moments.pop()?;
             if let Some(deed) = self.deeds.remove(&key) {' '            let Reverse((_, key)) = self.moments.pop()?;
             if let Some(deed) = self.deeds.remove(&Key(key.0 + 1)) {' an_entry_is_done_or_cancelled
+bug timer/crew.rs '        self.rest(&mut line);
+        let work = line.take(Time::now());' '        let work = line.take(Time::now());
+        drop(line);
+        let mut line = crew.line.lock();
+        if work.is_none() { self.rest(&mut line) } else if std::mem::take(&mut self.entering) { line.entering -= 1 } else { line.working -= 1 }' what_is_due_is_never_left
+bug timer/job.rs '        if step.over {
+            self.waiting.wake(usize::MAX);' '        if step.over && step.begin > 0 {
+            self.waiting.wake(usize::MAX);' a_job_ends_once

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ._errors import undelivered_errors as undelivered_errors
     from ._install import Installed as Installed
     from ._install import install as install
+    from ._job import Job as Job
+    from ._job import MissedError as MissedError
     from ._raddle import DeadlineScope as DeadlineScope
     from ._raddle import DeadlockError as DeadlockError
     from ._raddle import LockAbandonedError as LockAbandonedError
@@ -49,6 +51,9 @@ if TYPE_CHECKING:
     from ._threads import join_all as join_all
     from ._threads import spawn as spawn
     from ._threads import wait as wait
+    from ._time import call_at as call_at
+    from ._time import call_later as call_later
+    from ._time import every as every
 
 __version__ = "0.1.0"
 
@@ -59,14 +64,16 @@ _LATER = {
     "DeadlockError": "_raddle",
     "Exponential": "_supervision",
     "Installed": "_install",
+    "Job": "_job",
     "LockAbandonedError": "_raddle",
+    "MissedError": "_job",
     "Registration": "_raddle",
+    "Scope": "_scopes",
+    "SpawnSite": "_errors",
     "StopSource": "_raddle",
     "StopToken": "_raddle",
     "Stopped": "_raddle",
     "SupervisorGaveUp": "_supervision",
-    "Scope": "_scopes",
-    "SpawnSite": "_errors",
     "Thread": "_threads",
     "ThreadInfo": "_raddle",
     "ThreadLimiter": "_threads",
@@ -77,10 +84,13 @@ _LATER = {
     "add_exception_hook": "_errors",
     "any_of": "_raddle",
     "as_completed": "_threads",
+    "call_at": "_time",
+    "call_later": "_time",
     "checkpoint": "_raddle",
     "current": "_threads",
     "current_token": "_raddle",
     "deadline_at": "_raddle",
+    "every": "_time",
     "fail_after": "_raddle",
     "info": "_raddle",
     "install": "_install",

@@ -39,6 +39,14 @@ pub(crate) struct Interpreter(*mut ffi::PyInterpreterState);
 // SAFETY: it is used for making a thread state only, which any thread may do.
 unsafe impl Send for Interpreter {}
 
+impl Interpreter {
+    /// The one that the caller is in.
+    pub(crate) fn current(_: Python<'_>) -> Interpreter {
+        // SAFETY: attached, so there is a current interpreter.
+        Interpreter(unsafe { ffi::PyInterpreterState_Get() })
+    }
+}
+
 /// A carrier for a thread that the caller is about to start.
 pub(crate) struct Reserved(raddle::thread::Reserved);
 
@@ -146,8 +154,7 @@ static FAIL: LazyLock<bool> = LazyLock::new(|| std::env::var_os("RADDLE_FAIL_BOO
 impl Start {
     /// `function` is what `thread` does.
     pub(crate) fn new(thread: &Arc<Thread>, function: Bound<'_, PyAny>) -> Start {
-        // SAFETY: attached, so there is a current interpreter.
-        let interpreter = Interpreter(unsafe { ffi::PyInterpreterState_Get() });
+        let interpreter = Interpreter::current(function.py());
         Start { thread: Arc::clone(thread), interpreter, function: function.into_ptr() }
     }
 

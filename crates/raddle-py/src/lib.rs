@@ -9,6 +9,7 @@ mod fastcall;
 mod frames;
 mod host;
 mod imports;
+mod job;
 mod lifecycle;
 mod limit;
 mod naming;
@@ -47,6 +48,7 @@ fn _raddle(module: &Bound<'_, PyModule>) -> PyResult<()> {
     stop::add_to(module)?;
     outcome::add_to(module)?;
     threads::add_to(module)?;
+    job::add_to(module)?;
     host::add_to(module)?;
     lifecycle::add_to(module)
 }

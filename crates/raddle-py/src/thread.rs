@@ -77,6 +77,23 @@ impl ThreadHandle {
         }
     }
 
+    /// The calling thread, which runs on a carrier already and becomes the Python object `thread`: its `_bootstrap` comes
+    /// next.
+    #[staticmethod]
+    fn adopt(thread: &Bound<'_, PyAny>) -> PyResult<Py<Self>> {
+        let py = thread.py();
+        let handle = ThreadHandle {
+            thread: raddle::thread::current(runtime()),
+            generation: fork_generation(),
+            running: OnceLock::new(),
+            delayed: OnceLock::new(),
+            taken: AtomicBool::new(false),
+        };
+        let handle = Bound::new(py, handle)?;
+        set(thread, intern!(py, END), handle.as_any())?;
+        Ok(handle.unbind())
+    }
+
     /// The number of the thread, which is never used again.
     #[getter]
     fn serial(&self) -> u64 {

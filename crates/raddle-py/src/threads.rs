@@ -110,7 +110,7 @@ fn view(thread: &Thread) -> ThreadInfo {
         ident: Some(thread.ident()).filter(|ident| *ident != 0),
         native_id: Some(native_id).filter(|id| *id != 0),
         daemon: about.kind == ThreadKind::Daemon,
-        parent: origin.map(|origin| origin.serial),
+        parent: origin.map(|origin| origin.serial).filter(|serial| *serial != 0),
         started_by: about.started_by,
         spawn_site: about.started_at.map(|place| format!("{}:{}", place.file, place.line)),
         stop_requested: thread.stop_requested().is_some(),

@@ -33,7 +33,9 @@ pub(crate) use std::sync::atomic;
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic;
 
-pub use clock::Time;
+#[cfg(all(test, not(loom)))]
+pub(crate) use clock::SET;
+pub use clock::{Time, Wall};
 pub use fork::{after_fork_in_child, fork_generation};
 pub use os::{Guard, Mutex, Parker, Woken, os_threads};
 pub use sharing::{ByHost, ByMutex, Concurrent, Exclusion, Serialized, Sharing};

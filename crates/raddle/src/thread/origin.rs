@@ -16,7 +16,7 @@ const LONGEST: usize = 32;
 pub struct Origin {
     /// The starter's name at that moment.
     pub starter: Arc<str>,
-    /// The starter's serial.
+    /// The starter's serial; 0: it is no thread.
     pub serial: u64,
     /// The call that started it.
     pub site: Option<Arc<dyn Site>>,
@@ -31,6 +31,11 @@ impl Origin {
         let before = starter.origin.as_ref().filter(|before| before.length < LONGEST).cloned();
         let length = before.as_ref().map_or(1, |before| before.length + 1);
         Origin { starter: starter.name(), serial: starter.serial(), site, before, length }
+    }
+
+    /// For a thread that no thread starts, but the runtime's own `part`.
+    pub fn of_runtime(part: &str) -> Origin {
+        Origin { starter: part.into(), serial: 0, site: None, before: None, length: 1 }
     }
 
     /// This link and those before it, the latest first.

@@ -1,5 +1,8 @@
 //! Things to be done at a moment: one heap, one thread.
 //!
+//! [`Timers`] do a deed at a moment. Above them stand jobs: a [`Plan`] says which runs are due when, [`RawJob`] has the
+//! timers drive it, a [`Crew`] carries out what is due. For Rust programs there are [`after`], [`at`] and [`every`].
+//!
 //! The thread is a carrier's ([`Carriers`]): it is there while there is something to wait for and for 0.3 s
 //! afterwards. It does the deeds itself, one after the other, so a deed is a few instructions: handing a job to a carrier, waking
 //! somebody. Time limits of blocking calls are not here: a thread that waits parks until its own deadline.
@@ -10,9 +13,22 @@
 //! whoever arms one while there is no thread starts it. The thread says under the mutex that it is gone, when the heap is
 //! empty, so an entry is never left without a thread.
 
+mod crew;
+#[cfg(not(loom))]
+mod facade;
 mod heap;
+mod job;
 #[cfg(all(test, loom))]
 mod models;
+mod plan;
+#[cfg(all(test, not(loom)))]
+mod plan_tests;
+
+pub use crew::{Crew, Worker};
+#[cfg(not(loom))]
+pub use facade::{At, Every, Job, JobError, after, at, every};
+pub use job::{RawJob, Task};
+pub use plan::{End, Missed, Moment, Now, Plan, Rules, Stats};
 
 use std::fmt;
 use std::io;
@@ -50,6 +66,7 @@ const REST: Duration = Duration::from_millis(1);
 /// assert!(late.cancel().is_some());
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[derive(Clone)]
 pub struct Timers {
     shared: Arc<Shared>,
     carriers: Arc<Carriers>,
@@ -58,6 +75,7 @@ pub struct Timers {
 #[derive(Default)]
 struct Shared {
     inside: Mutex<Inside>,
+    wallflowers: Mutex<job::Wallflowers>,
 }
 
 /// Empty in the child of a fork, where neither the thread nor those who armed the entries exist.
@@ -140,6 +158,10 @@ impl Timers {
     pub fn is_like_caller(&self) -> bool {
         let driver = self.shared.inside.lock().thread.clone();
         driver.is_none_or(|driver| *driver.inherited == Inherited::of_caller())
+    }
+
+    fn wallflowers(&self) -> &Mutex<job::Wallflowers> {
+        &self.shared.wallflowers
     }
 
     /// How many entries are armed.

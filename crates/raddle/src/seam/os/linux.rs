@@ -24,10 +24,19 @@ pub enum Woken {
 
 /// Nanoseconds of the monotonic clock.
 pub(super) fn monotonic() -> u64 {
+    read(libc::CLOCK_MONOTONIC)
+}
+
+/// Nanoseconds since 1970; 0 before that.
+pub(super) fn realtime() -> u64 {
+    read(libc::CLOCK_REALTIME)
+}
+
+fn read(clock: libc::clockid_t) -> u64 {
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `now` is a valid place for a timespec; the clock exists on every Linux.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };
-    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+    // SAFETY: `now` is a valid place for a timespec; both clocks exist on every Linux.
+    unsafe { libc::clock_gettime(clock, &mut now) };
+    now.tv_sec.max(0) as u64 * 1_000_000_000 + now.tv_nsec as u64
 }
 
 /// How many threads the operating system counts in this process; 0 if it does not say.

@@ -23,6 +23,11 @@ pub(super) fn monotonic() -> u64 {
     0
 }
 
+/// Nor a second one.
+pub(super) fn realtime() -> u64 {
+    0
+}
+
 /// Not known.
 pub fn os_threads() -> usize {
     0

@@ -2,7 +2,7 @@
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Condvar, LazyLock, Mutex as StdMutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::clock::Time;
 
@@ -22,6 +22,11 @@ static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 /// Nanoseconds since the first question.
 pub(super) fn monotonic() -> u64 {
     START.elapsed().as_nanos() as u64
+}
+
+/// Nanoseconds since 1970; 0 before that.
+pub(super) fn realtime() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
 }
 
 /// How many threads the operating system counts in this process; 0 if it does not say.
