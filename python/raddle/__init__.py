@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from ._raddle import sleep as sleep
     from ._raddle import stop_requested as stop_requested
     from ._raddle import threads as threads
+    from ._shutdown import ShutdownCallback as ShutdownCallback
+    from ._shutdown import on_shutdown as on_shutdown
     from ._threads import Thread as Thread
     from ._threads import ThreadLimiter as ThreadLimiter
     from ._threads import ThreadState as ThreadState
@@ -49,6 +51,7 @@ _LATER = {
     "Registration": "_raddle",
     "StopSource": "_raddle",
     "StopToken": "_raddle",
+    "ShutdownCallback": "_shutdown",
     "SpawnSite": "_errors",
     "Thread": "_threads",
     "ThreadInfo": "_raddle",
@@ -67,6 +70,7 @@ _LATER = {
     "join_all": "_threads",
     "lineage": "_errors",
     "move_on_after": "_raddle",
+    "on_shutdown": "_shutdown",
     "on_stop": "_raddle",
     "shield": "_raddle",
     "sleep": "_raddle",

@@ -196,10 +196,13 @@ def _is_replaced() -> bool:
 
 
 def _noting(handle: "_raddle.ThreadHandle", invoke: "_Callable[[Thread], None]") -> "_Callable[[Thread], None]":
-    """`invoke`, after the error that it is called for has been noted."""
+    """`invoke`, after the error that it is called for has been noted. That it was asked to stop, and does, is no error."""
 
     def invoke_excepthook(thread: Thread) -> None:
-        handle.failed(_sys.exc_info()[1])
+        error = _sys.exc_info()[1]
+        if isinstance(error, _raddle.Stopped) and error._raddle_block == 0 and handle.stopped():
+            return
+        handle.failed(error)
         invoke(thread)
 
     return invoke_excepthook

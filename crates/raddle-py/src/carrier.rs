@@ -39,6 +39,14 @@ pub(crate) struct Interpreter(*mut ffi::PyInterpreterState);
 // SAFETY: it is used for making a thread state only, which any thread may do.
 unsafe impl Send for Interpreter {}
 
+impl Interpreter {
+    /// The caller's.
+    pub(crate) fn current(_: Python<'_>) -> Interpreter {
+        // SAFETY: attached, so there is a current interpreter.
+        Interpreter(unsafe { ffi::PyInterpreterState_Get() })
+    }
+}
+
 /// A carrier for a thread that the caller is about to start.
 pub(crate) struct Reserved(raddle::thread::Reserved);
 

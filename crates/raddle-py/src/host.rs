@@ -10,7 +10,7 @@ use pyo3::exceptions::{PySystemExit, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use raddle::graph::ForeignWait;
-use raddle::graph::verdict::{Outcome, ThreadKind, Verdict, Wait};
+use raddle::graph::verdict::{Outcome, Place, ThreadKind, Verdict, Wait};
 use raddle::runtime::{Deadlocks, Host, Policy};
 use raddle::seam::os_threads;
 use raddle::thread::Thread;
@@ -18,7 +18,7 @@ use raddle_report::Style;
 
 use crate::carrier::Forever;
 use crate::error::{DeadlockError, LockAbandonedError};
-use crate::{imports, lifecycle, runtime, site};
+use crate::{imports, lifecycle, runtime, shutdown, site};
 
 /// Whether verdicts that the program also gets as an error are printed: so under `raddle run`.
 static OBSERVED: AtomicBool = AtomicBool::new(false);
@@ -50,6 +50,10 @@ impl Host for PyHost {
         Python::attach(|py| imports::wait_of(py, thread.ident()).ok().flatten())
     }
 
+    fn stack_of(&self, thread: &Thread) -> Vec<Place> {
+        Python::attach(|py| site::of_thread(py, thread.ident()).unwrap_or_default())
+    }
+
     fn adopted(&self, thread: &Thread) {
         let ident = lifecycle::ident();
         thread.set_ident(ident);
@@ -78,7 +82,7 @@ fn has_signal_handlers(py: Python<'_>) -> PyResult<bool> {
     for number in 1..65 {
         let handler = signal.call_method1("getsignal", (number,));
         let Ok(handler) = handler else { continue };
-        if handler.is_callable() && !handler.is(default) && !lifecycle::is_our_handler(&handler) {
+        if handler.is_callable() && !handler.is(default) && !shutdown::is_our_handler(&handler) {
             return Ok(true);
         }
     }
@@ -154,8 +158,8 @@ fn observe_program(hook: &Bound<'_, PyAny>) -> PyResult<()> {
     let threading = py.import("threading")?;
     threading.setattr("excepthook", hook)?;
     threading.setattr("__excepthook__", hook)?;
-    lifecycle::observe_exit(py)?;
-    lifecycle::handle_if_default(py, libc::SIGQUIT)
+    shutdown::observe(py)?;
+    shutdown::handle_if_default(py, libc::SIGQUIT).map(drop)
 }
 
 /// Tells who started the calling thread, and who waits for it, after an error that left its function was shown.

@@ -14,6 +14,7 @@ mod limit;
 mod naming;
 mod outcome;
 mod queue;
+mod shutdown;
 mod site;
 mod stop;
 mod sync;
@@ -48,5 +49,6 @@ fn _raddle(module: &Bound<'_, PyModule>) -> PyResult<()> {
     outcome::add_to(module)?;
     threads::add_to(module)?;
     host::add_to(module)?;
-    lifecycle::add_to(module)
+    lifecycle::add_to(module)?;
+    shutdown::add_to(module)
 }

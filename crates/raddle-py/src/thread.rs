@@ -13,13 +13,13 @@ use raddle::error::{Life, Misuse};
 use raddle::graph::Call;
 use raddle::graph::verdict::ThreadKind;
 use raddle::seam::fork_generation;
-use raddle::thread::{Origin, Running, State, Thread};
+use raddle::thread::{Grace, Origin, Running, State, Thread};
 
 use crate::carrier::{self, Start};
 use crate::limit::{Limit, check_join};
 use crate::stop::{self, StopToken};
 use crate::timer::Delayed;
-use crate::{detach, error, host, lifecycle, runtime, site, threads};
+use crate::{detach, error, host, lifecycle, runtime, shutdown, site, threads};
 
 /// What the engine knows of a thread. Made by `start()`, in the starter.
 #[pyclass(frozen, module = "raddle._raddle")]
@@ -238,6 +238,15 @@ impl ThreadHandle {
         if !error.is_exact_instance_of::<PySystemExit>() {
             self.thread.set_error(host::one_line(error));
         }
+    }
+
+    /// Says how many seconds it gets to stop at the end of the process if it is a daemon; None: as many as `install` says, or
+    /// one. From now on the process ends in order.
+    #[pyo3(signature = (seconds))]
+    fn set_grace(&self, seconds: Option<f64>) {
+        let grace = seconds.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX));
+        self.thread.set_grace(grace.map_or(Grace::OrElse(shutdown::USUAL_GRACE), Grace::Own));
+        shutdown::be_orderly();
     }
 
     /// Asks it to stop; false if that was done before.

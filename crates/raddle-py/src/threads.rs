@@ -52,6 +52,7 @@ impl ThreadInfo {
 /// The word for where a thread is in its life.
 pub(crate) fn state(thread: &Thread) -> &'static str {
     match (thread.state(), thread.ending()) {
+        (State::Starting | State::Running, _) if thread.is_left_behind() => "abandoned",
         (State::Starting, _) => "starting",
         (State::Running, _) => "running",
         (State::Ended, Ending::Finished) => "finished",
