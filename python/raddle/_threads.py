@@ -295,13 +295,14 @@ class Thread(_threading.Thread, Generic[_T]):
         if self.done and handle.ended:
             return True
         handle.stop(reason)
-        if handle.withdraw():  # its time has not come
-            handle.stopped()
-            with _threading._active_limbo_lock:
-                _threading._limbo.pop(self, None)
-            handle.end()
-            self._raddle_call_back()
+        self._raddle_withdraw()
         return handle.wait(seconds)
+
+    def _raddle_withdraw(self) -> bool:
+        withdrawn = super()._raddle_withdraw()
+        if withdrawn:
+            self._raddle_call_back()
+        return withdrawn
 
     # ---- what is known of it ----
 

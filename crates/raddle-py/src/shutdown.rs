@@ -17,6 +17,7 @@
 //! threads, it is the wait that goes on; a second request gives that up, and the graces of the daemons as well. All handlers
 //! run on the main thread, so these few words of state are not raced for.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -35,6 +36,7 @@ use raddle::timer::Entry;
 
 use crate::carrier::{Attached, Forever, Interpreter, Reserved, stack_size};
 use crate::limit::Limit;
+use crate::thread::ThreadHandle;
 use crate::{detach, host, lifecycle, runtime, stop};
 
 /// How far the end has come.
@@ -206,6 +208,7 @@ fn let_go(py: Python<'_>, joined: bool) -> PyResult<Vec<Leaked>> {
         detach::block(py, thread.end(), call, |blocked| thread.wait_for_end(blocked))
     };
     let stopped = stop::request(Some("interpreter shutdown"));
+    withdraw(py, &asked)?;
     let left = if given_up { Ok(Vec::new()) } else { runtime().let_go(threads, &stopped, awaits) };
     if !GIVEN_UP.load(Ordering::Relaxed) {
         return left;
@@ -316,6 +319,11 @@ pub(crate) fn is_our_handler(handler: &Bound<'_, PyAny>) -> bool {
     HANDLER.get(handler.py()).is_some_and(|ours| handler.is(ours))
 }
 
+/// Whether our handler of a signal ends the program, and with that any wait.
+pub(crate) fn ends_by(number: i32) -> bool {
+    number == libc::SIGTERM && TERMINATES.load(Ordering::Relaxed)
+}
+
 /// Takes our handler of a signal away, if it is still there.
 fn give_back(py: Python<'_>, number: i32) -> PyResult<()> {
     let signal = py.import("_signal")?;
@@ -333,7 +341,7 @@ fn on_signal(py: Python<'_>, number: i32) -> PyResult<()> {
             end(py, OF_SIGNAL + number, "Ctrl-C", waiting.then_some(Cause::Interrupt))
         }
         libc::SIGINT => Err(PyKeyboardInterrupt::new_err(())),
-        libc::SIGTERM if TERMINATES.load(Ordering::Relaxed) => end(py, OF_SIGNAL + number, "SIGTERM", None),
+        libc::SIGTERM if ends_by(number) => end(py, OF_SIGNAL + number, "SIGTERM", None),
         libc::SIGTERM => {
             if waiting {
                 tell_who_is_left(Cause::Terminate);
@@ -365,7 +373,7 @@ fn end(py: Python<'_>, status: i32, why: &str, cause: Option<Cause>) -> PyResult
     let again = REQUESTED.swap(status, Ordering::Relaxed) != 0;
     let me = raddle::thread::current(runtime());
     if phase() == RUNNING {
-        stop_all(&me, why);
+        stop_all(py, &me, why)?;
         return Err(PySystemExit::new_err(status));
     }
     exit_with(status)?;
@@ -376,15 +384,29 @@ fn end(py: Python<'_>, status: i32, why: &str, cause: Option<Cause>) -> PyResult
         return Err(PyKeyboardInterrupt::new_err(()));
     }
     cause.into_iter().for_each(tell_who_is_left);
-    stop_all(&me, why);
-    Ok(())
+    stop_all(py, &me, why)
 }
 
-fn stop_all(me: &Thread, why: &str) {
-    let stopped = stop::request(Some(why));
-    for thread in runtime().others(me) {
+fn stop_all(py: Python<'_>, me: &Thread, why: &str) -> PyResult<()> {
+    let (stopped, others) = (stop::request(Some(why)), runtime().others(me));
+    for thread in &others {
         thread.stop(stopped.clone());
     }
+    withdraw(py, &others)
+}
+
+/// Takes those of them back whose time has not come, as that of a timer: they have no thread that could hear of a stop.
+fn withdraw(py: Python<'_>, threads: &[Arc<Thread>]) -> PyResult<()> {
+    let serials: HashSet<_> = threads.iter().map(|thread| thread.serial()).collect();
+    for object in py.import("threading")?.call_method0("enumerate")?.try_iter()? {
+        let object = object?;
+        let Some(handle) = object.getattr_opt("_raddle_handle")? else { continue };
+        let Ok(handle) = handle.cast::<ThreadHandle>() else { continue };
+        if handle.get().left().is_some() && serials.contains(&handle.get().thread().serial()) {
+            object.call_method0("_raddle_withdraw")?;
+        }
+    }
+    Ok(())
 }
 
 /// Has CPython's own wait, which swallows errors from 3.13 on, take the threads that it waits for as ended.

@@ -129,7 +129,7 @@ impl ThreadHandle {
 
     /// How many seconds of the delay are left; `None` if it was started without one.
     #[getter]
-    fn left(&self) -> Option<f64> {
+    pub(crate) fn left(&self) -> Option<f64> {
         self.delayed.get().map(|delayed| delayed.left().as_secs_f64())
     }
 
@@ -316,6 +316,13 @@ impl ThreadHandle {
         }
         let thread = Arc::clone(&self.thread);
         detach::block(py, self.thread.end(), (Call::Join, limit), |blocked| thread.wait_for_end(blocked))
+    }
+}
+
+impl ThreadHandle {
+    /// What the engine knows of it.
+    pub(crate) fn thread(&self) -> &Arc<Thread> {
+        &self.thread
     }
 }
 
