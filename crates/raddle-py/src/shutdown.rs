@@ -357,15 +357,19 @@ fn on_signal(py: Python<'_>, number: i32) -> PyResult<()> {
             host::tell(&runtime().longest_waits());
             Ok(())
         }
-        FAILURE => match FAILED.swap(0, Ordering::Relaxed) {
-            0 => Ok(()),
-            status => {
-                let why = lock(&WHY).take().unwrap_or_default();
-                end(py, status, &why, None)
-            }
-        },
+        FAILURE => hear(py),
         _ => Ok(()),
     }
+}
+
+/// Ends the program if a thread that failed has asked for that.
+fn hear(py: Python<'_>) -> PyResult<()> {
+    let status = FAILED.swap(0, Ordering::Relaxed);
+    if status == 0 {
+        return Ok(());
+    }
+    let why = lock(&WHY).take().unwrap_or_default();
+    end(py, status, &why, None)
 }
 
 /// Asks for the end, on the main thread.
@@ -453,12 +457,14 @@ fn unhandle_sigterm(py: Python<'_>, before: &Bound<'_, PyAny>) -> PyResult<()> {
 /// handle it.
 const FAILURE: i32 = libc::SIGURG;
 
-/// Makes sure that main will hear of [`end_process`].
+/// Makes sure that main will hear of [`end_process`]. If the caller is not main, that does so at its next instruction of Python;
+/// a thread may have failed by then.
 #[pyfunction]
 fn hear_failures(py: Python<'_>) -> PyResult<()> {
     extern "C" fn handle(_: *mut std::ffi::c_void) -> std::ffi::c_int {
         let guard = Forever;
-        let heard = Python::attach(|py| handle_if_default(py, FAILURE).map_err(|error| error.restore(py)));
+        let handled = |py: Python<'_>| handle_if_default(py, FAILURE).and_then(|_| hear(py));
+        let heard = Python::attach(|py| handled(py).map_err(|error| error.restore(py)));
         std::mem::forget(guard);
         if heard.is_ok() { 0 } else { -1 }
     }
