@@ -101,6 +101,7 @@ class Thread(_threading.Thread, Generic[_T]):
         self._raddle_kept = (target, args, kwargs) if restartable else None
         self._raddle_begin = _beginning(start_at, start_after)
         self._raddle_stack_size = stack_size
+        self._raddle_inherits = daemon is None
         self._raddle_grace = _seconds("Thread", "grace", grace)
         self._raddle_on_error = on_error
         self._raddle_on_exception = on_error if callable(on_error) else on_exception
@@ -131,7 +132,7 @@ class Thread(_threading.Thread, Generic[_T]):
                 setattr(self, _CONTEXT, contextvars.copy_context())
         super().start()
         if self._raddle_handle is not None:
-            self._raddle_handle.set_grace(self._raddle_grace)
+            self._raddle_handle.set_grace(self._raddle_grace, self._raddle_inherits and self.daemon)
         return self
 
     def _raddle_delay(self) -> "float | None":

@@ -28,6 +28,20 @@ def test_a_daemons_child_is_a_daemon_unless_it_says_otherwise(thread_class):
     assert seen == [True, True, False, False, True, False]
 
 
+def test_a_daemon_that_is_one_by_inheritance_says_so():
+    seen = []
+
+    def starter():
+        for daemon in (None, True, False):
+            child = raddle.Thread(target=lambda: None, daemon=daemon).start()
+            seen.append(raddle.info(child).inherited)
+            child.join()
+
+    for daemon in (True, False):
+        raddle.Thread(target=starter, daemon=daemon).start().join()
+    assert seen == [True, False, False, False, False, False]
+
+
 def test_it_cannot_be_made_one_while_it_runs(thread_class):
     go_on = threading.Event()
     thread = thread_class(target=go_on.wait, name="worker")

@@ -188,7 +188,7 @@ fn let_go(py: Python<'_>, joined: bool) -> PyResult<Vec<Leaked>> {
     let options = *lock(&OPTIONS);
     let given_up = GIVEN_UP.load(Ordering::Relaxed);
     // Python's own KeyboardInterrupt has ended the wait: as on the standard library, nobody is asked.
-    if !joined && !given_up {
+    if !joined && !ORDERLY.load(Ordering::Relaxed) {
         return Ok(Vec::new());
     }
     let grace = |thread: &Arc<Thread>| match thread.kind() {

@@ -241,9 +241,11 @@ impl ThreadHandle {
     }
 
     /// Says how many seconds it gets to stop at the end of the process if it is a daemon; None: as many as `install` says, or
-    /// one. From now on the process ends in order.
-    #[pyo3(signature = (seconds))]
-    fn set_grace(&self, seconds: Option<f64>) {
+    /// one. `inherited`: whether it is one only because its starter is. From now on the process ends in order.
+    fn set_grace(&self, seconds: Option<f64>, inherited: bool) {
+        if inherited {
+            self.thread.set_inherited();
+        }
         let grace = seconds.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX));
         self.thread.set_grace(grace.map_or(Grace::OrElse(shutdown::USUAL_GRACE), Grace::Own));
         shutdown::be_orderly();

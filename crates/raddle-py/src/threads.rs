@@ -27,6 +27,8 @@ pub(crate) struct ThreadInfo {
     native_id: Option<u32>,
     /// Whether the process does not wait for it at its end.
     daemon: bool,
+    /// Whether it is a daemon for no other reason than that its starter is one. Known of `raddle.Thread` only.
+    inherited: bool,
     /// The serial of the thread that started it; None if that was none of ours.
     parent: Option<u64>,
     /// The name of the thread that started it.
@@ -102,6 +104,7 @@ fn view(thread: &Thread) -> ThreadInfo {
         ident: Some(thread.ident()).filter(|ident| *ident != 0),
         native_id: Some(native_id).filter(|id| *id != 0),
         daemon: about.kind == ThreadKind::Daemon,
+        inherited: thread.is_inherited(),
         parent: origin.map(|origin| origin.serial),
         started_by: about.started_by,
         spawn_site: about.started_at.map(|place| format!("{}:{}", place.file, place.line)),

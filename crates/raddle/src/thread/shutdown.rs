@@ -81,6 +81,7 @@ impl ShutdownCallback {
 #[derive(Debug, Default)]
 pub(crate) struct LettingGo {
     grace: OnceLock<Grace>,
+    inherited: OnceLock<()>,
     left_behind: OnceLock<()>,
 }
 
@@ -97,6 +98,16 @@ impl Thread {
             Some(Grace::OrElse(grace)) if of_program.is_zero() => *grace,
             Some(Grace::OrElse(_)) | None => of_program,
         }
+    }
+
+    /// Notes that it is a daemon for no other reason than that its starter is one.
+    pub fn set_inherited(&self) {
+        let _ = self.letting_go.inherited.set(());
+    }
+
+    /// Whether it is a daemon for no other reason than that its starter is one.
+    pub fn is_inherited(&self) -> bool {
+        self.letting_go.inherited.get().is_some()
     }
 
     /// Whether the program ended without it.
