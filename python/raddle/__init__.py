@@ -3,9 +3,6 @@
 `raddle.threading` has the names of the standard library's module; `raddle.install()` puts them under the whole program.
 """
 
-from ._install import Installed, install
-from ._raddle import DeadlockError, LockAbandonedError, Stopped, ThreadStartError, ThreadStateError
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -15,11 +12,18 @@ if TYPE_CHECKING:
     from ._errors import add_exception_hook as add_exception_hook
     from ._errors import lineage as lineage
     from ._errors import undelivered_errors as undelivered_errors
+    from ._install import Installed as Installed
+    from ._install import install as install
     from ._raddle import DeadlineScope as DeadlineScope
+    from ._raddle import DeadlockError as DeadlockError
+    from ._raddle import LockAbandonedError as LockAbandonedError
     from ._raddle import Registration as Registration
+    from ._raddle import Stopped as Stopped
     from ._raddle import StopSource as StopSource
     from ._raddle import StopToken as StopToken
     from ._raddle import ThreadInfo as ThreadInfo
+    from ._raddle import ThreadStartError as ThreadStartError
+    from ._raddle import ThreadStateError as ThreadStateError
     from ._raddle import any_of as any_of
     from ._raddle import checkpoint as checkpoint
     from ._raddle import current_token as current_token
@@ -32,8 +36,11 @@ if TYPE_CHECKING:
     from ._raddle import sleep as sleep
     from ._raddle import stop_requested as stop_requested
     from ._raddle import threads as threads
+    from ._scopes import Scope as Scope
     from ._shutdown import ShutdownCallback as ShutdownCallback
     from ._shutdown import on_shutdown as on_shutdown
+    from ._supervision import Exponential as Exponential
+    from ._supervision import SupervisorGaveUp as SupervisorGaveUp
     from ._threads import Thread as Thread
     from ._threads import ThreadLimiter as ThreadLimiter
     from ._threads import ThreadState as ThreadState
@@ -45,19 +52,29 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-# Names that are looked up when somebody asks for them first: `raddle run` needs none of them.
+# In which module each name is. Each is looked up when somebody asks for it first: to import the package does nothing yet,
+# so that a plugin or a tool may have it loaded without changing the program.
 _LATER = {
     "DeadlineScope": "_raddle",
+    "DeadlockError": "_raddle",
+    "Exponential": "_supervision",
+    "Installed": "_install",
+    "LockAbandonedError": "_raddle",
     "Registration": "_raddle",
     "StopSource": "_raddle",
     "StopToken": "_raddle",
     "ShutdownCallback": "_shutdown",
+    "Stopped": "_raddle",
+    "SupervisorGaveUp": "_supervision",
+    "Scope": "_scopes",
     "SpawnSite": "_errors",
     "Thread": "_threads",
     "ThreadInfo": "_raddle",
     "ThreadLimiter": "_threads",
     "ThreadReport": "_errors",
+    "ThreadStartError": "_raddle",
     "ThreadState": "_threads",
+    "ThreadStateError": "_raddle",
     "add_exception_hook": "_errors",
     "any_of": "_raddle",
     "as_completed": "_threads",
@@ -67,6 +84,7 @@ _LATER = {
     "deadline_at": "_raddle",
     "fail_after": "_raddle",
     "info": "_raddle",
+    "install": "_install",
     "join_all": "_threads",
     "lineage": "_errors",
     "move_on_after": "_raddle",
@@ -81,24 +99,17 @@ _LATER = {
     "wait": "_threads",
 }
 
-__all__ = [
-    "DeadlockError",
-    "Installed",
-    "LockAbandonedError",
-    "Stopped",
-    "ThreadStartError",
-    "ThreadStateError",
-    "install",
-    *_LATER,
-]
+__all__ = [*_LATER]
 
 
 def __getattr__(name: str) -> "Any":
+    from importlib import import_module
+
+    if name in ("threading", "queue", "futures"):
+        return import_module(f".{name}", __name__)
     module = _LATER.get(name)
     if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
     value = globals()[name] = getattr(import_module(f".{module}", __name__), name)
     return value
 

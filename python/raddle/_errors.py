@@ -104,6 +104,14 @@ def add_lineage(error: BaseException, handle: "_raddle.ThreadHandle") -> None:
     error.add_note("\n".join(map(_shown, sites)))
 
 
+def leave_out_ours(error: BaseException) -> None:
+    """Have an error's traceback begin where raddle called the program."""
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_frame.f_globals.get("__name__", "").startswith("raddle."):
+        traceback = traceback.tb_next
+    error.__traceback__ = traceback
+
+
 def _shown(site: SpawnSite) -> str:
     text = f"Thread {site.thread!r} was started by {site.parent!r}"
     if site.file is None:

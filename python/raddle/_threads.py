@@ -21,6 +21,7 @@ from . import _errors, _raddle
 from . import threading as _threading
 from ._errors import Outcome
 from ._raddle import ThreadStateError
+from ._supervision import Restarts
 
 _T = TypeVar("_T")
 
@@ -54,6 +55,9 @@ class Thread(_threading.Thread, Generic[_T]):
     grace: seconds that a daemon gets to stop at the end of the process, before it is left behind and told of; 0: it is neither
         asked nor told of; None: what `raddle.install(daemon_grace=...)` says, or 1.
     restartable: whether target and arguments are kept, so that `restart()` can be called.
+    restart: run its function again: "permanent" (whenever it has ended), "transient" (when it has failed) or "temporary"
+        (never), `backoff` seconds later (or what `backoff(failures)` gives), but not more than `max_restarts` times in
+        `within` seconds: then it fails with SupervisorGaveUp. See `raddle.Exponential`.
     start_at, start_after: begin at a moment (a datetime, or seconds of `time.monotonic()`), or so many seconds after `start()`.
         Until then it needs no thread of the system.
     on_error: what becomes of an error: "join" (it is held for who joins the thread, and delivered if nobody does), "hook" (it
@@ -82,6 +86,10 @@ class Thread(_threading.Thread, Generic[_T]):
         context: "contextvars.Context | None" = None,
         stack_size: "int | None" = None,
         restartable: bool = False,
+        restart: "str | None" = None,
+        max_restarts: int = 3,
+        within: float = 5.0,
+        backoff: "float | Callable[[int], float]" = 0.0,
         start_at: "Any | None" = None,
         start_after: "float | None" = None,
         on_error: "str | Callable[[_errors.ThreadReport], object]" = "join",
@@ -98,7 +106,7 @@ class Thread(_threading.Thread, Generic[_T]):
             _raddle.hear_failures()
         super().__init__(group, target, name, args, kwargs, daemon=daemon, context=context)
         self._raddle_context_given = context is not None
-        self._raddle_kept = (target, args, kwargs) if restartable else None
+        self._raddle_kept = (target, args, kwargs) if restartable or restart is not None else None
         self._raddle_begin = _beginning(start_at, start_after)
         self._raddle_stack_size = stack_size
         self._raddle_inherits = daemon is None
@@ -111,6 +119,8 @@ class Thread(_threading.Thread, Generic[_T]):
         self._raddle_parent: weakref.ref[Any] | None = None
         self._raddle_times: tuple[float, float] | None = None
         self._raddle_stopped_early = False
+        self._raddle_scope: Any = None
+        self._raddle_restarts = None if restart is None else Restarts(restart, max_restarts, within, backoff)
 
     # ---- its life ----
 
@@ -130,7 +140,12 @@ class Thread(_threading.Thread, Generic[_T]):
             self._raddle_parent = weakref.ref(starter)
             if not self._raddle_context_given:
                 setattr(self, _CONTEXT, contextvars.copy_context())
-        super().start()
+        try:
+            super().start()
+        except BaseException:
+            if not self._started.is_set():  # refused: as if it had never been tried
+                self._raddle_handle = None
+            raise
         if self._raddle_handle is not None:
             self._raddle_handle.set_grace(self._raddle_grace, self._raddle_inherits and self.daemon)
         return self
@@ -286,6 +301,8 @@ class Thread(_threading.Thread, Generic[_T]):
 
         Returns whether it has ended by now. One that was never started will not be.
         """
+        if reason is not None and not isinstance(reason, str):
+            raise TypeError(f"stop(): reason must be a str or None, got {_shown(reason)}")
         seconds = _seconds("stop", "wait", wait) if wait is not None else 0.0
         handle = self._raddle_handle
         if handle is None:
@@ -393,6 +410,11 @@ def _keeping(
         call = run
         del thread.run, run
         outcome.bind(thread, handle)
+        if thread._raddle_restarts is not None:
+            handle.belongs(False)
+            call = _restarting(thread, call)
+        if thread._raddle_scope is not None:
+            call = thread._raddle_scope._inside(handle, call)
         try:
             outcome.finish(call())
         except SystemExit:
@@ -414,13 +436,20 @@ def _keeping(
     return kept
 
 
+def _restarting(thread: "Thread[Any]", run: "Callable[[], Any]") -> "Callable[[], Any]":
+    restarts, kept = thread._raddle_restarts, thread._raddle_kept
+    assert restarts is not None and kept is not None
+
+    def again() -> None:
+        thread._target, thread._args, thread._kwargs = kept[0], kept[1], kept[2] or {}
+        thread._raddle_generation += 1
+
+    return lambda: restarts.run(thread, run, again)
+
+
 def _fail(handle: "_raddle.ThreadHandle", outcome: Outcome, error: BaseException) -> None:
     """Note an error that left a thread's function, without the frames that are ours, and with who started the thread."""
-    traceback = error.__traceback__
-    while traceback is not None and traceback.tb_frame.f_code.co_filename == __file__:
-        traceback = traceback.tb_next
-    error.__traceback__ = traceback
-    del traceback
+    _errors.leave_out_ours(error)
     _errors.add_lineage(error, handle)
     handle.failed(error)
     outcome.fail(error)

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use pyo3::exceptions::{PySystemExit, PyValueError};
@@ -110,9 +110,42 @@ pub(crate) fn tell(verdict: &Verdict) {
     }
 }
 
+/// Who is handed what would be printed otherwise.
+static HOOK: Mutex<Option<Py<PyAny>>> = Mutex::new(None);
+
+/// Has `hook(code, text)` called with each verdict that would be printed otherwise, by the thread that found it; None undoes
+/// it. It is called in the middle of a wait: it may look, and end a deadline, and has to return.
+#[pyfunction]
+#[pyo3(signature = (hook))]
+fn on_verdict(hook: Option<Py<PyAny>>) {
+    let before = std::mem::replace(&mut *HOOK.lock().unwrap_or_else(PoisonError::into_inner), hook);
+    drop(before);
+}
+
+fn hand_to_hook(verdict: &Verdict) -> bool {
+    Python::attach(|py| {
+        let hook = HOOK.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|hook| hook.clone_ref(py));
+        let Some(hook) = hook else { return false };
+        let guard = Forever;
+        let text = raddle_report::render(verdict, &Style::plain());
+        if let Err(error) = hook.call1(py, (verdict.code().id(), text)) {
+            error.write_unraisable(py, Some(hook.bind(py)));
+        }
+        std::mem::forget(guard);
+        true
+    })
+}
+
 /// Straight to the descriptor: the program's `sys.stderr` may be what the threads wait for.
 fn print(verdict: &Verdict) {
-    let _ = std::io::stderr().write_all(raddle_report::render(verdict, &Style::for_stderr()).as_bytes());
+    if hand_to_hook(verdict) {
+        return;
+    }
+    let mut text = raddle_report::render(verdict, &Style::for_stderr());
+    if OBSERVED.load(Ordering::Relaxed) && std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true") {
+        text += &raddle_report::annotation(verdict);
+    }
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
 /// A loop can run into the same deadlock again and again: it is printed once.
@@ -180,9 +213,15 @@ fn tell_death(py: Python<'_>, args: &Bound<'_, PyAny>) -> PyResult<()> {
         return Ok(());
     }
     let error = PyErr::from_value(value.clone());
-    let thread = raddle::thread::current(runtime());
+    let thread = dead(args).unwrap_or_else(|| raddle::thread::current(runtime()));
     tell(&runtime().died(&thread, one_line(&value), site::of_error(py, &error)));
     Ok(())
+}
+
+/// The thread of an error that is told after its end, by another thread.
+fn dead(args: &Bound<'_, PyAny>) -> Option<Arc<Thread>> {
+    let serial = args.getattr("thread").ok()?.getattr("serial").ok()?.extract().ok()?;
+    runtime().thread(serial).or_else(|| runtime().remembered(serial))
 }
 
 /// The last line of an error's traceback.
@@ -215,6 +254,7 @@ fn codes() -> Vec<(&'static str, &'static str)> {
 
 pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(configure, module)?)?;
+    module.add_function(wrap_pyfunction!(on_verdict, module)?)?;
     module.add_function(wrap_pyfunction!(observe_program, module)?)?;
     module.add_function(wrap_pyfunction!(died, module)?)?;
     module.add_function(wrap_pyfunction!(found, module)?)?;

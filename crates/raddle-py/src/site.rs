@@ -202,13 +202,13 @@ impl CodeSite {
         opcode().unwrap_or(false)
     }
 
-    /// Whether this is where a thread calls its target: no place in the program, if the target is no Python code.
+    /// Whether this is where a thread calls its target, or else in raddle's own code: no place in the program, if the target
+    /// is no Python code.
     pub(crate) fn is_thread_target(&self, py: Python<'_>) -> bool {
         let text =
             |name| self.code.bind(py).getattr(name).and_then(|text| text.extract::<String>()).unwrap_or_default();
         let file = text("co_filename");
-        ["/threading.py", "/raddle/_threads.py"].iter().any(|end| file.ends_with(end))
-            && text("co_qualname").ends_with(".run")
+        file.ends_with("/threading.py") && text("co_qualname").ends_with(".run") || file.contains("/raddle/_")
     }
 
     fn of(py: Python<'_>, packed: u64) -> Option<CodeSite> {

@@ -305,6 +305,23 @@ impl DeadlineScope {
         lock(&self.deadline).expired
     }
 
+    /// End the block now, whichever thread is in it.
+    fn end(&self) {
+        let Some((serial, number)) = *lock(&self.entered) else { return };
+        if let Some(thread) = runtime().thread(serial)
+            && thread.blocks().move_deadline(number, Time::now())
+        {
+            lock(&self.deadline).at = Some(Time::now());
+            thread.parker().unpark();
+        }
+    }
+
+    /// Whether its moment has come.
+    #[getter]
+    fn is_over(&self) -> bool {
+        lock(&self.deadline).at.is_some_and(|at| at <= Time::now())
+    }
+
     /// When the block is ended, as `time.monotonic()` counts; None: never, or not entered yet.
     #[getter]
     fn deadline(&self) -> Option<f64> {

@@ -13,7 +13,7 @@ use raddle::error::{Life, Misuse};
 use raddle::graph::Call;
 use raddle::graph::verdict::ThreadKind;
 use raddle::seam::fork_generation;
-use raddle::thread::{Grace, Origin, Running, State, Thread};
+use raddle::thread::{Grace, Origin, Role, Running, State, Thread};
 
 use crate::carrier::{self, Start};
 use crate::limit::{Limit, check_join};
@@ -121,6 +121,7 @@ impl ThreadHandle {
                 Ok(())
             }
             (None, delay) => {
+                handle.thread.set_role(Role::Timer);
                 let delay = Duration::try_from_secs_f64(delay.unwrap_or_default()).unwrap_or_default();
                 Delayed::arm(py, start, delay).map(|delayed| drop(handle.delayed.set(delayed)))
             }
@@ -264,10 +265,20 @@ impl ThreadHandle {
         StopToken(self.thread.token().clone())
     }
 
+    /// From now on it is asked to stop as soon as `token` is stopped. To be called once.
+    fn follow(&self, token: &StopToken) {
+        self.thread.token().follow(std::slice::from_ref(&token.0));
+    }
+
     /// Whether it was asked to stop.
     #[getter]
     fn stop_requested(&self) -> bool {
         self.thread.stop_requested().is_some()
+    }
+
+    /// Notes that it belongs to a scope, or is supervised.
+    fn belongs(&self, to_a_scope: bool) {
+        self.thread.set_role(if to_a_scope { Role::Scoped } else { Role::Supervised });
     }
 
     /// Notes that it ends because it was asked to; false if it was not.

@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 use raddle::graph::verdict::{Ending, Place, ThreadKind, Wait};
 use raddle::observe::Activity;
-use raddle::thread::{State, Thread};
+use raddle::thread::{Role, State, Thread};
 
 use crate::runtime;
 use crate::thread::known;
@@ -15,7 +15,7 @@ pub(crate) struct ThreadInfo {
     serial: u64,
     /// Its name.
     name: String,
-    /// "main", "regular", "daemon" or "foreign".
+    /// "main", "scoped", "supervised", "pool", "timer", or else "regular", "daemon" or "foreign".
     kind: &'static str,
     /// "starting", "running", "finished", "failed", "stopped" or "abandoned".
     state: &'static str,
@@ -48,6 +48,20 @@ impl ThreadInfo {
         let site = self.spawn_site.as_ref().map(|site| format!(", started at {site}")).unwrap_or_default();
         let doing = if activity == state { String::new() } else { format!(", {activity}") };
         format!("<ThreadInfo '{name}' #{serial}: {kind}, {state}{doing}{site}>")
+    }
+}
+
+/// The word for what a thread is: what it is for, if that is known.
+fn kind(kind: ThreadKind, role: Role) -> &'static str {
+    match (kind, role) {
+        (ThreadKind::Main, _) => "main",
+        (_, Role::Scoped) => "scoped",
+        (_, Role::Supervised) => "supervised",
+        (_, Role::Pool) => "pool",
+        (_, Role::Timer) => "timer",
+        (ThreadKind::Regular, Role::Plain) => "regular",
+        (ThreadKind::Daemon, Role::Plain) => "daemon",
+        (ThreadKind::Foreign, Role::Plain) => "foreign",
     }
 }
 
@@ -93,12 +107,7 @@ fn view(thread: &Thread) -> ThreadInfo {
     ThreadInfo {
         serial: about.serial,
         name: about.name,
-        kind: match about.kind {
-            ThreadKind::Main => "main",
-            ThreadKind::Regular => "regular",
-            ThreadKind::Daemon => "daemon",
-            ThreadKind::Foreign => "foreign",
-        },
+        kind: kind(about.kind, thread.role()),
         state: state(thread),
         activity: activity(thread),
         ident: Some(thread.ident()).filter(|ident| *ident != 0),

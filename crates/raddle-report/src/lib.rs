@@ -30,6 +30,7 @@
 //! assert!(text.starts_with("error[RD003]: 'worker' died: ValueError: no such account\n"));
 //! ```
 
+mod annotation;
 mod detail;
 mod explain;
 mod page;
@@ -41,6 +42,7 @@ mod words;
 
 use raddle::graph::verdict::Verdict;
 
+pub use annotation::annotation;
 pub use detail::detail;
 pub use explain::{codes, explain};
 pub use style::Style;

@@ -260,7 +260,7 @@ impl Runtime {
     }
 
     /// The thread of this number, if it has ended not too long ago.
-    pub(crate) fn remembered(&self, serial: u64) -> Option<Arc<Thread>> {
+    pub fn remembered(&self, serial: u64) -> Option<Arc<Thread>> {
         self.registry.lock().remembered(serial).cloned()
     }
 

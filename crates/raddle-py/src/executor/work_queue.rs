@@ -16,12 +16,13 @@ use pyo3::{PyTraverseError, PyVisit, intern};
 use raddle::executor::{Closed, Next, RawPool, Sleepers};
 use raddle::graph::{Call, Description, Hold, Resource};
 use raddle::seam::Time;
+use raddle::thread::Role;
 
 use super::future::Future;
 use super::me;
-use crate::detach;
 use crate::fastcall::{Method, guarded};
 use crate::limit::Limit;
+use crate::{detach, runtime};
 
 /// See the module.
 #[pyclass(frozen, weakref, module = "raddle._raddle")]
@@ -166,6 +167,7 @@ impl WorkQueue {
 
     /// Works as one of those who were hired, until `leave` says so.
     fn work(&self, py: Python<'_>, leave: &Bound<'_, PyAny>) -> PyResult<()> {
+        raddle::thread::current(runtime()).set_role(Role::Pool);
         let mut worker = self.raw.work(me());
         let mut turn = Turn::default();
         loop {

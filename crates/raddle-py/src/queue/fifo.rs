@@ -28,16 +28,16 @@ use crate::sync::Sharing;
 use crate::sync::lock::describe;
 
 /// The engine's queue: the interpreter's lock protects it, where there is one.
-pub(super) type Raw = raddle::queue::RawQueue<Order, Sharing>;
+pub(super) type Raw<C = Order> = raddle::queue::RawQueue<C, Sharing>;
 
-/// A queue without a bound.
-pub(super) fn raw(kind: Kind) -> Raw {
+/// A queue of `items`, without a bound.
+pub(super) fn raw<C: Container<Item = Py<PyAny>>>(items: C) -> Raw<C> {
     #[cfg(not(Py_GIL_DISABLED))]
     // SAFETY: its methods are called by attached threads only, none of them runs Python code or detaches but in its sleep,
     // which `detach` does and undoes.
-    return unsafe { Raw::serialized(Order::new(kind)) };
+    return unsafe { Raw::serialized(items) };
     #[cfg(Py_GIL_DISABLED)]
-    return Raw::of(Order::new(kind));
+    return Raw::of(items);
 }
 
 /// A multi-producer, multi-consumer queue.
@@ -96,7 +96,7 @@ impl<'py> FromPyObject<'_, 'py> for Maxsize<'py> {
 impl Queue {
     pub(super) fn make(kind: Kind) -> Queue {
         Queue {
-            raw: raw(kind),
+            raw: raw(Order::new(kind)),
             kind,
             points: Points::default(),
             producers: Producers::default(),

@@ -21,6 +21,7 @@ impl<T> Default for Fifo<T> {
 
 impl<T> Fifo<T> {
     #[cold]
+    #[inline(never)]
     fn give_room_back(&mut self) {
         self.items = VecDeque::new();
     }
@@ -41,11 +42,11 @@ impl<T> Container for Fifo<T> {
 
     #[inline]
     fn pop(&mut self) -> Option<T> {
-        let item = self.items.pop_front();
-        if self.items.is_empty() && self.items.capacity() > KEPT {
+        let item = self.items.pop_front()?;
+        if self.items.capacity() > KEPT && self.items.is_empty() {
             self.give_room_back();
         }
-        item
+        Some(item)
     }
 
     fn for_each(&self, visit: impl FnMut(&T)) {

@@ -156,7 +156,8 @@ impl<C: Container> Inside<C> {
     /// The putter to wake, if there is room.
     #[inline]
     fn putter(&mut self, bound: usize) -> Option<Arc<Waiter>> {
-        if bound == 0 || self.items.len() < bound { self.putters.next() } else { None }
+        let waited_for = !self.putters.line.is_empty();
+        if waited_for && (bound == 0 || self.items.len() < bound) { self.putters.next() } else { None }
     }
 
     /// The getter to wake, if there is an item.
@@ -244,15 +245,19 @@ impl<C: Container> RawQueue<C, Serialized> {
 }
 
 impl<C: Container, X: Sharing> RawQueue<C, X> {
+    /// All of a put or a get is to be inlined, which the closures on the way have to be told as well.
     #[inline(always)]
     fn with<R>(&self, change: impl FnOnce(&mut Inside<C>) -> R) -> R {
-        self.inside.with(|inside| {
-            let generation = fork_generation();
-            if inside.generation != generation {
-                inside.settle(generation);
-            }
-            change(inside)
-        })
+        self.inside.with(
+            #[inline(always)]
+            |inside| {
+                let generation = fork_generation();
+                if inside.generation != generation {
+                    inside.settle(generation);
+                }
+                change(inside)
+            },
+        )
     }
 
     /// To be read inside the exclusion: one who was refused for an old bound must be in the line before `set_bound` looks.
@@ -265,9 +270,13 @@ impl<C: Container, X: Sharing> RawQueue<C, X> {
     ///
     /// # Errors
     /// The item, and why it was refused.
-    #[inline]
+    #[inline(always)]
     pub fn try_put(&self, item: C::Item) -> Result<(), (C::Item, Refused)> {
-        self.with(|inside| inside.put(item, self.bound())).map(Wake::now)
+        self.with(
+            #[inline(always)]
+            |inside| inside.put(item, self.bound()),
+        )
+        .map(Wake::now)
     }
 
     /// Takes an item if there is one.
@@ -276,7 +285,10 @@ impl<C: Container, X: Sharing> RawQueue<C, X> {
     /// Why there is none.
     #[inline(always)]
     pub fn try_get(&self) -> Result<C::Item, Refused> {
-        let (item, wake) = self.with(|inside| inside.get(self.bound()))?;
+        let (item, wake) = self.with(
+            #[inline(always)]
+            |inside| inside.get(self.bound()),
+        )?;
         wake.now();
         Ok(item)
     }

@@ -82,7 +82,7 @@ impl<T> ByHost<T> {
 }
 
 impl<T> Exclusion<T> for ByHost<T> {
-    #[inline]
+    #[inline(always)]
     fn with<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
         // SAFETY: the callers' lock keeps other threads out, as `new` demands; this thread is not in here twice, because
         // `change` does not call out (the trait's condition), and signal handlers of the host run between its own

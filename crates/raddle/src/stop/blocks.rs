@@ -20,7 +20,7 @@ pub enum Block {
 }
 
 /// A thread's blocks, and its own token. Blocks are entered, left and looked at by the thread itself; anybody may use the
-/// token.
+/// token, and move a deadline.
 #[derive(Debug, Default)]
 pub struct Blocks {
     token: OnceLock<StopToken>,
@@ -76,7 +76,8 @@ impl Blocks {
         drop(block);
     }
 
-    /// Gives a deadline another moment; false if the block has been left.
+    /// Gives a deadline another moment; false if the block has been left. Any thread may do this; it has to unpark the one
+    /// that the blocks belong to, which may be asleep until the moment before.
     pub fn move_deadline(&self, number: u64, to: Time) -> bool {
         let mut stack = self.stack.lock_keeping();
         let block = stack.iter_mut().find(|(other, _)| *other == number);
@@ -96,6 +97,8 @@ impl Blocks {
         let stack = self.stack.lock_keeping();
         for (number, block) in stack.iter().rev() {
             match block {
+                // It does not come by itself, so a wait in there is one without a time limit.
+                Block::Deadline(Time::NEVER, _) => {}
                 Block::Deadline(at, _) if *at > now => sooner(*at),
                 Block::Deadline(at, what) => {
                     stop = Some(Stopped {

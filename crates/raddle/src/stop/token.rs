@@ -204,7 +204,7 @@ pub fn any_of(tokens: &[StopToken]) -> StopToken {
 
 impl StopToken {
     /// Makes this one stop as soon as one of `tokens` does. To be called once.
-    pub(crate) fn follow(&self, tokens: &[StopToken]) {
+    pub fn follow(&self, tokens: &[StopToken]) {
         let link = |token: &StopToken| {
             let follower = Arc::downgrade(&self.0);
             let listener = move |stopped: &Stopped| {

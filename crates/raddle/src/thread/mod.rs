@@ -60,10 +60,30 @@ pub enum State {
     Ended,
 }
 
+/// What a thread is for, if it is for something in particular.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Role {
+    /// Whatever the program likes.
+    #[default]
+    Plain,
+    /// It belongs to a scope.
+    Scoped,
+    /// It is run again when it has failed.
+    Supervised,
+    /// It does the jobs of a pool.
+    Pool,
+    /// It does something at a moment.
+    Timer,
+}
+
+const ROLES: [Role; 5] = [Role::Plain, Role::Scoped, Role::Supervised, Role::Pool, Role::Timer];
+
 /// One thread.
 pub struct Thread {
     serial: u64,
     kind: AtomicU8,
+    role: AtomicU8,
     state: AtomicU8,
     /// The host's own number for the thread, such as `threading.get_ident()`; 0 until it runs.
     ident: AtomicU64,
@@ -98,6 +118,7 @@ impl Thread {
         Arc::new(Thread {
             serial: LAST_SERIAL.fetch_add(1, Ordering::Relaxed) + 1,
             kind: AtomicU8::new(kind as u8),
+            role: AtomicU8::new(Role::Plain as u8),
             state: AtomicU8::new(State::Starting as u8),
             ident: AtomicU64::new(0),
             native_id: AtomicU32::new(0),
@@ -165,6 +186,16 @@ impl Thread {
     /// Makes it another kind, as when the thread that forked becomes the child's main thread.
     pub fn set_kind(&self, kind: ThreadKind) {
         self.kind.store(kind as u8, Ordering::Relaxed);
+    }
+
+    /// What it is for.
+    pub fn role(&self) -> Role {
+        ROLES[usize::from(self.role.load(Ordering::Relaxed)) % ROLES.len()]
+    }
+
+    /// Notes what it is for.
+    pub fn set_role(&self, role: Role) {
+        self.role.store(role as u8, Ordering::Relaxed);
     }
 
     /// Where it is in its life.

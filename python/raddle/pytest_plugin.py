@@ -1,0 +1,152 @@
+"""pytest plugin: tests that fail instead of hanging, and threads and errors that no test may leave behind.
+
+Nothing happens unless it is asked for, by `pytest --raddle` or by `raddle = true` in pytest's configuration. Then raddle is
+installed before the tests are collected, and each test fails, with raddle's report as the text,
+
+- if a deadlock or a stall is found while it runs; where the test itself waits in it, the wait is ended;
+- if threads that were started by its function still run when its fixtures have been torn down. Those of pools are not
+  counted (a pool may belong to a fixture of a wider scope), nor are daemon threads, unless `raddle_leaks = all`;
+- if an error left one of its threads and nobody took it.
+
+A test that does so on purpose is marked `@pytest.mark.raddle_ignore("leaks", "errors", "deadlocks")`, with one or more of
+these words.
+
+To import this module loads neither raddle's engine nor anything else.
+"""
+
+import pytest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from typing import Any
+
+LEAK_GRACE = 0.3  # seconds that a test's threads get to end by themselves
+KINDS = ("deadlocks", "leaks", "errors")
+FATAL = ("RD001", "RD002", "RD004")
+
+
+def pytest_addoption(parser: "pytest.Parser") -> None:
+    """The flag and the settings."""
+    group = parser.getgroup("raddle")
+    group.addoption(
+        "--raddle", action="store_true", help="run the tests on raddle: no hangs, no leaked threads, no lost errors"
+    )
+    parser.addini("raddle", "run the tests on raddle, as --raddle does", type="bool", default=False)
+    parser.addini(
+        "raddle_leaks", "which threads a test may not leave: regular (default), all, or none", default="regular"
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: "pytest.Config") -> None:
+    """Install raddle, if it was asked for."""
+    config.addinivalue_line(
+        "markers", "raddle_ignore(*kinds): deadlocks, leaks or errors that this test makes on purpose"
+    )
+    if not (config.getoption("--raddle") or config.getini("raddle")):
+        return
+    leaks = config.getini("raddle_leaks")
+    if leaks not in ("regular", "all", "none"):
+        raise pytest.UsageError(f"raddle_leaks must be regular, all or none, got {leaks!r}")
+    config.pluginmanager.register(Watch(leaks), "raddle-watch")
+
+
+class Watch:
+    """What is watched while a test runs."""
+
+    def __init__(self, leaks: str) -> None:
+        import raddle
+        from raddle import _errors, _raddle
+
+        self.raddle, self.engine, self.errors = raddle, _raddle, _errors
+        self.leaks = leaks
+        self.found: list[str] = []
+        self.scope: _raddle.DeadlineScope | None = None
+        self.installed = raddle.install()
+        _raddle.on_verdict(self.on_verdict)
+
+    def pytest_unconfigure(self) -> None:
+        """Take raddle out again."""
+        self.engine.on_verdict(None)
+        self.installed.undo()
+
+    def on_verdict(self, code: str, text: str) -> None:
+        """Called by the thread that found something, in the middle of its wait."""
+        if code in FATAL:
+            self.found.append(text)
+            scope = self.scope
+            if scope is not None:
+                scope.end()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: "pytest.Item") -> "Generator[None, Any, Any]":
+        """The test's function: a wait of its own that would never end is ended."""
+        before = {info.serial for info in self.engine.threads()}
+        held = {report.serial for report in self.errors.undelivered_errors()}
+        item.stash[BEFORE] = (before, held)
+        self.found.clear()
+        self.scope = scope = self.raddle.move_on_after(None)
+        try:
+            with scope:
+                return (yield)
+        finally:
+            self.scope = None
+            if self.found and not _ignores(item, "deadlocks"):
+                text = "\n".join(self.found)
+                self.found.clear()
+                pytest.fail(f"raddle found this while the test ran:\n\n{text}", pytrace=False)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self, item: "pytest.Item") -> "Generator[None, Any, Any]":
+        """After the fixtures of the test: what it has left behind."""
+        result = yield
+        before, held = item.stash.get(BEFORE, (None, frozenset()))
+        if before is None:
+            return result
+        problems = [*self._left_running(item, before), *self._not_taken(item, held)]
+        if problems:
+            pytest.fail("\n".join(problems), pytrace=False)
+        return result
+
+    def _left_running(self, item: "pytest.Item", before: "set[int]") -> "list[str]":
+        if self.leaks == "none" or _ignores(item, "leaks"):
+            return []
+        import time
+
+        end = time.monotonic() + LEAK_GRACE
+        while (left := self._new_threads(before)) and time.monotonic() < end:
+            time.sleep(0.005)
+        if not left:
+            return []
+        lines = [f"the test left {len(left)} thread{'s' if len(left) > 1 else ''} running:"]
+        for info in left:
+            started = f" (started by {info.started_by!r} at {info.spawn_site})" if info.spawn_site else ""
+            lines.append(f"  {info.name!r}{started}: {info.activity}")
+        lines.append("  (join them, stop them, or start them in a raddle.Scope)")
+        return ["\n".join(lines)]
+
+    def _new_threads(self, before: "set[int]") -> "list[Any]":
+        kinds = {"regular", "scoped", "supervised", "timer"}
+        return [
+            info
+            for info in self.engine.threads()
+            if info.serial not in before
+            and (info.kind in kinds | ({"daemon"} if self.leaks == "all" else set()))
+            and (self.leaks == "all" or not info.daemon)
+        ]
+
+    def _not_taken(self, item: "pytest.Item", held: "set[int]") -> "list[str]":
+        reports = [report for report in self.errors.undelivered_errors() if report.serial not in held]
+        if not reports or _ignores(item, "errors"):
+            return []
+        texts = [f"thread {report.thread!r} failed, and nobody joined it:\n{report.traceback}" for report in reports]
+        return ["\n".join(texts)]
+
+
+BEFORE: "pytest.StashKey[tuple[set[int], set[int]]]" = pytest.StashKey()
+
+
+def _ignores(item: "pytest.Item", kind: str) -> bool:
+    """Whether a test does that on purpose."""
+    return any(not mark.args or kind in mark.args for mark in item.iter_markers("raddle_ignore"))

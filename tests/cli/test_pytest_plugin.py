@@ -1,0 +1,160 @@
+"""The pytest plugin, on tests that hang, leak and lose errors; and that it does nothing unless asked."""
+
+import subprocess
+import sys
+
+import harness
+
+TESTS = """
+import queue, threading, time
+
+def test_innocent():
+    thread = threading.Thread(target=int)
+    thread.start()
+    thread.join()
+
+def test_deadlock():
+    lock = threading.Lock()
+    lock.acquire()
+    lock.acquire()
+
+def test_stall():
+    jobs, never = queue.Queue(), threading.Event()
+    thread = threading.Thread(target=never.wait)
+    thread.start()
+    try:
+        jobs.get()
+    finally:
+        never.set()
+        thread.join()
+
+def test_wait_after_that():
+    threading.Event().wait(0.01)
+
+over = threading.Event()
+
+def test_leak():
+    threading.Thread(target=over.wait, name="leaky").start()
+
+def test_daemon():
+    threading.Thread(target=over.wait, name="daemon", daemon=True).start()
+
+@pytest.mark.raddle_ignore("leaks")
+def test_leak_on_purpose():
+    threading.Thread(target=over.wait).start()
+
+def test_that_ends_late():
+    threading.Timer(0.05, int).start()
+
+@pytest.fixture(scope="module")
+def pool():
+    from concurrent.futures import ThreadPoolExecutor
+    with ThreadPoolExecutor(2) as pool:
+        yield pool
+
+def test_pool_of_the_module(pool):
+    assert pool.submit(int).result() == 0
+
+def fail():
+    raise ValueError("x")
+
+lost = []
+
+def test_lost_error():
+    import raddle
+    lost.append(raddle.spawn(fail, name="lost"))
+    while not lost[0].done:
+        time.sleep(0.001)
+
+def test_error_taken():
+    import raddle
+    with pytest.raises(ValueError):
+        raddle.spawn(fail).join()
+
+def test_end():
+    over.set()
+"""
+
+
+def run(tmp_path, *options, tests=TESTS, **environment):
+    (tmp_path / "test_some.py").write_text(tests)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
+    return subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, timeout=50, env=harness.environment(**environment)
+    )
+
+
+def test_what_it_finds(tmp_path):
+    done = run(tmp_path, "--raddle")
+    found = {line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))}
+    assert found == {
+        "FAILED test_some.py::test_deadlock - Failed: raddle found this while the test ran:",
+        "FAILED test_some.py::test_stall - Failed: raddle found this while the test ran:",
+        "ERROR test_some.py::test_leak - Failed: the test left 1 thread running:",
+        "ERROR test_some.py::test_lost_error - Failed: thread 'lost' failed, and nobody joined it:",
+    }, done.stdout + done.stderr
+    for text in (
+        "error[RD001]: deadlock: 'MainThread' waits for a lock that it holds itself",
+        "warning[RD002]: stalled: all 2 threads sleep and nothing can wake one",
+        "  'leaky' (started by 'MainThread' at ",
+        "in Event.wait 'over'",
+        "Thread 'lost' was started by 'MainThread' at:",
+    ):
+        assert text in done.stdout, done.stdout
+
+
+def test_daemon_threads_are_leaks_if_asked(tmp_path):
+    done = run(tmp_path, "--raddle", "-o", "raddle_leaks=all", "-k", "daemon or end")
+    assert "ERROR test_some.py::test_daemon" in done.stdout
+    none = run(tmp_path, "--raddle", "-o", "raddle_leaks=none", "-k", "leak or end")
+    assert none.returncode == 0, none.stdout
+    bad = run(tmp_path, "--raddle", "-o", "raddle_leaks=some")
+    assert "raddle_leaks must be regular, all or none, got 'some'" in bad.stderr
+
+
+def test_it_does_nothing_unless_asked(tmp_path):
+    tests = """
+import sys, threading
+def test_it():
+    assert "raddle._raddle" not in sys.modules and type(threading.Lock()).__module__ == "_thread"
+"""
+    assert run(tmp_path, tests=tests).returncode == 0
+    asked = run(tmp_path, "-o", "raddle=true", tests=tests)
+    assert asked.returncode == 1
+
+
+def test_raddle_run_pytest_marks_the_source_for_github(tmp_path):
+    tests = """
+import threading
+def test_it():
+    def fail():
+        raise ValueError("x")
+    thread = threading.Thread(target=fail, name="w")
+    thread.start()
+    thread.join()
+"""
+    (tmp_path / "test_some.py").write_text(tests)
+    command = [
+        sys.executable,
+        "-m",
+        "raddle",
+        "run",
+        "--fail-on",
+        "any",
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:threadexception",
+    ]
+    done = subprocess.run(
+        [*command, "-p", "no:cacheprovider"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        env=harness.environment(GITHUB_ACTIONS="true"),
+    )
+    assert done.returncode == 70, done.stdout + done.stderr
+    marks = [line for line in (done.stdout + done.stderr).splitlines() if line.startswith("::")]
+    assert marks == ["::error file=test_some.py,line=5,title=RD003::'w' died: ValueError: x"]
