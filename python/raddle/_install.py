@@ -170,12 +170,13 @@ def install(
     sigterm_before = _raddle.handle_sigterm() if sigterm is not None else None
     undo: list[_Put] = []
     swap: _Swap = {}
+    rebased = Rebased()  # while the standard library's names are the standard library's
     for name in NAMES:
         _replace(undo, swap, real, name, getattr(mine, name))
     for name in QUEUE_NAMES:
         _replace(undo, swap, queue, name, getattr(my_queue, name))
     _rebind(undo, swap)
-    installed = Installed(undo, Rebased(), sigterm_before)
+    installed = Installed(undo, rebased, sigterm_before)
     installed.watch()
     return installed
 
