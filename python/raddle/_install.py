@@ -46,10 +46,12 @@ _Swap = dict[int, tuple[str, object]]
 class Installed:
     """What `install` has done; undone by `undo()` or at the end of a `with` block."""
 
-    def __init__(self, undo: "list[_Put]", threads: "Rebased", sigterm: object) -> None:
+    def __init__(self, undo: "list[_Put]", threads: "Rebased", ending: "tuple[tuple[Any, ...], object]") -> None:
         self._undo = undo
         self._threads = threads
-        self._sigterm = sigterm  # what handled it before; None: that was not changed
+        # The options of the end before, and what handled SIGTERM; None: that was not changed.
+        self._exit: tuple[Any, ...] | None
+        self._exit, self._sigterm = ending
         # Gevent and eventlet want this undone before they patch; futures are not loaded for programs without any.
         self._watches = (
             _greenlets.watch(self.undo),
@@ -94,7 +96,9 @@ class Installed:
         self._threads.undo()
         for watch in self._watches:
             watch.stop()
-        _raddle.configure_exit(0, None, None)
+        if self._exit is not None:
+            _raddle.configure_exit(*self._exit)
+            self._exit = None
         if self._sigterm is not None:
             _raddle.unhandle_sigterm(self._sigterm)
             self._sigterm = None
@@ -148,7 +152,8 @@ def install(
     exit_timeout: after so many seconds of that, ask these threads to stop, give them `daemon_grace` (or 1 s), and end without
         those that are left. Threads that were started by something else than raddle are waited for in any case.
     sigterm: "stop" has SIGTERM end the program in order: all threads are asked to stop, main gets SystemExit, the exit status
-        is 143, as a shell shows it; a second one, while main waits for the threads, ends it at once.
+        is 143, as a shell shows it; a second one, while main waits for the threads, ends it at once. Give `exit_timeout` as
+        well if a thread may not hear of a stop.
 
     With any of the last four, Ctrl-C at the end, while main waits for threads, asks these to stop; a second one ends the
     program at once. Its exit status is 130 then.
@@ -166,7 +171,7 @@ def install(
     if sigterm not in (None, "stop"):
         raise ValueError(f"sigterm must be 'stop' or None, got {sigterm!r}")
     _raddle.configure(deadlocks, deadlock_grace)
-    _raddle.configure_exit(daemon_grace, exit_notice, exit_timeout)
+    exit_before = _raddle.configure_exit(daemon_grace, exit_notice, exit_timeout)
     sigterm_before = _raddle.handle_sigterm() if sigterm is not None else None
     undo: list[_Put] = []
     swap: _Swap = {}
@@ -176,7 +181,7 @@ def install(
     for name in QUEUE_NAMES:
         _replace(undo, swap, queue, name, getattr(my_queue, name))
     _rebind(undo, swap)
-    installed = Installed(undo, rebased, sigterm_before)
+    installed = Installed(undo, rebased, (exit_before, sigterm_before))
     installed.watch()
     return installed
 

@@ -228,6 +228,51 @@ raddle.on_shutdown(lambda: print("on_shutdown"))
         assert ended.err.count("ValueError: enough") == 1 and "RD00" not in ended.err
 
 
+def test_a_second_error_hurries_nobody():
+    """Not like a second Ctrl-C: who is on the way out is waited for."""
+    program = """
+raddle.install()
+def fail(seconds):
+    time.sleep(seconds)
+    raise ValueError("enough")
+
+def slow():
+    try:
+        threading.Event().wait()
+    finally:
+        time.sleep(0.4)
+        print("finally", flush=True)
+
+for number in range(4):
+    raddle.Thread(target=fail, args=(0.1 + number / 10,), on_error="exit").start()
+raddle.spawn(slow)
+try:
+    time.sleep(3600)
+finally:
+    time.sleep(0.15)
+    print("main's finally", flush=True)
+"""
+    ended = run(program)
+    assert (ended.code, ended.out) == (1, "main's finally\nfinally\n")
+    assert ended.err.count("ValueError: enough") == 4
+
+
+def test_options_of_the_end_are_undone():
+    program = """
+from raddle import _raddle
+with raddle.install(daemon_grace=3, exit_timeout=4):
+    with raddle.install(exit_notice=float("inf")):
+        pass
+    print(_raddle.configure_exit(0, None, None))
+for options in ({"daemon_grace": -1}, {"exit_timeout": float("nan")}, {"exit_notice": "1"}):
+    try:
+        raddle.install(**options)
+    except (TypeError, ValueError) as error:
+        print(error)
+"""
+    assert run(program).out.splitlines()[0] == "(3.0, None, 4.0)"
+
+
 def test_an_error_that_ends_the_program_from_a_thread_of_a_thread():
     program = """
 def outer():

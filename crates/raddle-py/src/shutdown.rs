@@ -369,7 +369,14 @@ fn hear(py: Python<'_>) -> PyResult<()> {
         return Ok(());
     }
     let why = lock(&WHY).take().unwrap_or_default();
-    end(py, status, &why, None)
+    if phase() == RUNNING && REQUESTED.load(Ordering::Relaxed) == 0 {
+        return end(py, status, &why, None);
+    }
+    // Main is on its way out: a second failure hurries nobody.
+    if phase() != RUNNING {
+        exit_with(status)?;
+    }
+    stop_all(py, &raddle::thread::current(runtime()), &why)
 }
 
 /// Asks for the end, on the main thread.
@@ -547,13 +554,13 @@ fn on_shutdown(callback: Py<PyAny>) -> PyResult<ShutdownCallback> {
     Ok(ShutdownCallback(runtime().on_shutdown(move || stop::call(&callback))))
 }
 
-/// What `install` says about the end, in seconds.
+/// What `install` says about the end, in seconds; returns what it said before.
 #[pyfunction]
 fn configure_exit(
     daemon_grace: &Bound<'_, PyAny>,
     exit_notice: Option<&Bound<'_, PyAny>>,
     exit_timeout: Option<&Bound<'_, PyAny>>,
-) -> PyResult<()> {
+) -> PyResult<(f64, Option<f64>, Option<f64>)> {
     let options = Options {
         daemon_grace: seconds("daemon_grace", Some(daemon_grace))?.unwrap_or(Duration::MAX),
         exit_notice: seconds("exit_notice", exit_notice)?,
@@ -562,8 +569,9 @@ fn configure_exit(
     if !options.daemon_grace.is_zero() || options.exit_notice.is_some() || options.exit_timeout.is_some() {
         be_orderly();
     }
-    *lock(&OPTIONS) = options;
-    Ok(())
+    let before = std::mem::replace(&mut *lock(&OPTIONS), options);
+    let seconds = |limit: Option<Duration>| limit.map(|limit| limit.as_secs_f64());
+    Ok((before.daemon_grace.as_secs_f64(), seconds(before.exit_notice), seconds(before.exit_timeout)))
 }
 
 /// `None`: without a limit.
