@@ -39,8 +39,8 @@ def many(program, *args, under=(), runs=None):
 
 RADDLE_RUN = ("-m", "raddle", "run")
 
-# What every program may use. `soon(signal, *delays)` has signals sent to it after main is done, by a process of its own:
-# a thread that did so would be one to wait for.
+# What every program may use. `soon(signal, *delays)` has signals sent to it, `at_end` does so when main is done: by a process
+# of its own, since a thread that did so would be one to wait for.
 PRELUDE = """
 import os, signal, subprocess, sys, threading, time
 import raddle
@@ -55,6 +55,9 @@ def soon(number, *delays):
     for delay in delays:
         kill += f"time.sleep({delay})\\ntry: os.kill({os.getpid()}, {int(number)})\\nexcept OSError: pass\\n"
     subprocess.Popen([sys.executable, "-S", "-c", kill], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+def at_end(number, *delays):
+    raddle.on_shutdown(lambda: soon(number, *delays))
 
 """
 assert os.name == "posix"

@@ -35,7 +35,7 @@ raddle.install(exit_notice=0.05)
 bye = threading.Event()
 atexit.register(bye.set)
 threading.Thread(target=bye.wait, name="worker").start()
-soon(signal.SIGINT, 0.3)
+at_end(signal.SIGINT, 0.3)
 done()
 """
 
@@ -53,7 +53,7 @@ def test_a_worker_that_waits_for_an_event_of_atexit_is_told_of_and_ends_by_ctrl_
 @pytest.mark.limit(900)
 @pytest.mark.parametrize("under", [(), RADDLE_RUN], ids=["import", "run"])
 def test_ctrl_c_at_the_end_stops_all_and_is_130(under):
-    for ended in many("soon(signal.SIGINT, 0.3)\n" + WAITING, under=under):
+    for ended in many("at_end(signal.SIGINT, 0.3)\n" + WAITING, under=under):
         assert (ended.code, ended.out) == (130, "finally\n"), ended
         assert "Traceback" not in ended.err and "RD008" not in ended.err
 
@@ -63,7 +63,7 @@ def test_a_second_ctrl_c_ends_it_at_once():
     program = """
 import atexit
 atexit.register(print, "atexit")
-soon(signal.SIGINT, 0.3, 0.2)
+at_end(signal.SIGINT, 0.3, 0.2)
 raddle.spawn(time.sleep, 3600, name="deaf")
 for _ in range(3):  # which the interpreter joins in its own way
     threading.Thread(target=time.sleep, args=(3600,)).start()
@@ -78,7 +78,7 @@ done()
 
 def test_ctrl_c_in_a_grace_ends_it():
     program = """
-soon(signal.SIGINT, 0.3)
+at_end(signal.SIGINT, 0.3)
 raddle.spawn(time.sleep, 3600, name="deaf", daemon=True, grace=3600)
 done()
 """
@@ -103,8 +103,8 @@ def test_ctrl_c_at_the_end_of_a_plain_program_is_as_on_the_standard_library():
 def test_before_the_end_ctrl_c_is_pythons_own():
     program = """
 raddle.spawn(raddle.sleep, 0.6)
-soon(signal.SIGINT, 0.1)
 try:
+    soon(signal.SIGINT, 0.1)
     time.sleep(3600)
 except KeyboardInterrupt:
     print("KeyboardInterrupt")
@@ -130,8 +130,8 @@ def main():
 
 thread = threading.Thread(target=worker)
 thread.start()
-soon(signal.SIGTERM, 0.3)
 try:
+    soon(signal.SIGTERM, 0.3)
     main()
 finally:
     thread.join()
@@ -148,7 +148,7 @@ def test_sigterm_ends_the_program_in_order(main):
 
 
 def test_sigterm_while_main_waits_for_threads():
-    program = 'raddle.install(sigterm="stop")\nsoon(signal.SIGTERM, 0.3)\n' + WAITING
+    program = 'raddle.install(sigterm="stop")\nat_end(signal.SIGTERM, 0.3)\n' + WAITING
     ended = run(program)
     assert (ended.code, ended.out, ended.err) == (143, "finally\n", "")
 
@@ -161,8 +161,8 @@ busy, idle = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
 idle.submit(abs, 1).result()
 job = busy.submit(threading.Event().wait)
 threading.Timer(3600, print).start()
-soon(signal.SIGTERM, 0.3)
 try:
+    soon(signal.SIGTERM, 0.3)
     time.sleep(3600)
 finally:
     print(type(job.exception()).__name__, idle.submit(abs, -2).result())
@@ -297,5 +297,5 @@ except ValueError as error:
 
 
 def test_a_signal_of_the_system_still_kills_a_program_that_did_not_ask():
-    ended = run("soon(signal.SIGTERM, 0.3)\n" + WAITING)
+    ended = run("at_end(signal.SIGTERM, 0.3)\n" + WAITING)
     assert ended.code == -signal.SIGTERM
