@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from ._raddle import stop_requested as stop_requested
     from ._raddle import threads as threads
     from ._scopes import Scope as Scope
+    from ._shutdown import ShutdownCallback as ShutdownCallback
+    from ._shutdown import on_shutdown as on_shutdown
     from ._supervision import Exponential as Exponential
     from ._supervision import SupervisorGaveUp as SupervisorGaveUp
     from ._threads import Thread as Thread
@@ -72,6 +74,7 @@ _LATER = {
     "SpawnSite": "_errors",
     "StopSource": "_raddle",
     "StopToken": "_raddle",
+    "ShutdownCallback": "_shutdown",
     "Stopped": "_raddle",
     "SupervisorGaveUp": "_supervision",
     "Thread": "_threads",
@@ -97,6 +100,7 @@ _LATER = {
     "join_all": "_threads",
     "lineage": "_errors",
     "move_on_after": "_raddle",
+    "on_shutdown": "_shutdown",
     "on_stop": "_raddle",
     "shield": "_raddle",
     "sleep": "_raddle",

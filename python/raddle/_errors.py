@@ -157,6 +157,13 @@ class _Unraisable(NamedTuple):
     object: Any
 
 
+def deliver_held() -> None:
+    """Deliver what is still held: the program ends, and nobody will join those threads any more."""
+    for outcome in [ref() for ref in list(_held.values())]:
+        if outcome is not None and outcome.give_up():
+            deliver(outcome)
+
+
 class _Ended:
     """What a hook gets for a thread that is no more."""
 

@@ -46,9 +46,12 @@ _Swap = dict[int, tuple[str, object]]
 class Installed:
     """What `install` has done; undone by `undo()` or at the end of a `with` block."""
 
-    def __init__(self, undo: "list[_Put]", threads: "Rebased") -> None:
+    def __init__(self, undo: "list[_Put]", threads: "Rebased", ending: "tuple[tuple[Any, ...], object]") -> None:
         self._undo = undo
         self._threads = threads
+        # The options of the end before, and what handled SIGTERM; None: that was not changed.
+        self._exit: tuple[Any, ...] | None
+        self._exit, self._sigterm = ending
         # Gevent and eventlet want this undone before they patch; futures are not loaded for programs without any.
         self._watches = (
             _greenlets.watch(self.undo),
@@ -93,6 +96,12 @@ class Installed:
         self._threads.undo()
         for watch in self._watches:
             watch.stop()
+        if self._exit is not None:
+            _raddle.configure_exit(*self._exit)
+            self._exit = None
+        if self._sigterm is not None:
+            _raddle.unhandle_sigterm(self._sigterm)
+            self._sigterm = None
 
     def __enter__(self) -> "Installed":
         return self
@@ -123,14 +132,35 @@ class Rebased:
         self.classes, self.threads = [], []
 
 
-def install(*, deadlocks: str = "raise", deadlock_grace: float = 0.2) -> Installed:
+def install(
+    *,
+    deadlocks: str = "raise",
+    deadlock_grace: float = 0.2,
+    daemon_grace: float = 0.0,
+    exit_notice: "float | None" = None,
+    exit_timeout: "float | None" = None,
+    sigterm: "str | None" = None,
+) -> Installed:
     """Put raddle's classes into `threading` and `queue`, and into the modules that have imported them from there.
 
     deadlocks: "raise" an error in the thread that closes a deadlock which nothing can dissolve and report the others,
         "report" all of them on stderr, or "off".
     deadlock_grace: seconds that something which may pass by itself must stand before it is reported.
+    daemon_grace: seconds that daemon threads get to stop at the end of the program. They are asked to when main is done and the
+        other threads have ended; those that are left are listed on stderr. 0: as on the standard library, they are not asked.
+    exit_notice: after so many seconds of waiting for threads at the end, say on stderr who keeps the program alive, and where.
+    exit_timeout: after so many seconds of that, ask these threads to stop, give them `daemon_grace` (or 1 s), and end without
+        those that are left. Threads that were started by something else than raddle are waited for in any case.
+    sigterm: "stop" has SIGTERM end the program in order: all threads are asked to stop, main gets SystemExit, the exit status
+        is 143, as a shell shows it; a second one, while main waits for the threads, ends it at once. Give `exit_timeout` as
+        well if a thread may not hear of a stop.
+
+    With any of the last four, Ctrl-C at the end, while main waits for threads, asks these to stop; a second one ends the
+    program at once. Its exit status is 130 then.
 
     Returns an object whose `undo()` puts everything back; it can be used in a `with` statement.
+
+    Raises ValueError for a value that makes no sense, RuntimeError for `sigterm` in another thread than the main one.
 
     >>> import raddle, threading
     >>> with raddle.install():
@@ -138,15 +168,20 @@ def install(*, deadlocks: str = "raise", deadlock_grace: float = 0.2) -> Install
     >>> type(lock) is type(threading.Lock())
     False
     """
+    if sigterm not in (None, "stop"):
+        raise ValueError(f"sigterm must be 'stop' or None, got {sigterm!r}")
     _raddle.configure(deadlocks, deadlock_grace)
+    exit_before = _raddle.configure_exit(daemon_grace, exit_notice, exit_timeout)
+    sigterm_before = _raddle.handle_sigterm() if sigterm is not None else None
     undo: list[_Put] = []
     swap: _Swap = {}
+    rebased = Rebased()  # while the standard library's names are the standard library's
     for name in NAMES:
         _replace(undo, swap, real, name, getattr(mine, name))
     for name in QUEUE_NAMES:
         _replace(undo, swap, queue, name, getattr(my_queue, name))
     _rebind(undo, swap)
-    installed = Installed(undo, Rebased())
+    installed = Installed(undo, rebased, (exit_before, sigterm_before))
     installed.watch()
     return installed
 

@@ -52,7 +52,8 @@ class Thread(_threading.Thread, Generic[_T]):
     target: what it does; with `args` and `kwargs`. They are checked here, in the caller's line.
     name, daemon, context, stack_size: as for `threading.Thread`, on every version; `stack_size` in bytes. Unlike there, the
         thread runs in a copy of the starter's context if none is given.
-    grace: seconds that a daemon gets at the end of the process to stop; None: what `raddle.install` says.
+    grace: seconds that a daemon gets to stop at the end of the process, before it is left behind and told of; 0: it is neither
+        asked nor told of; None: what `raddle.install(daemon_grace=...)` says, or 1.
     restartable: whether target and arguments are kept, so that `restart()` can be called.
     restart: run its function again: "permanent" (whenever it has ended), "transient" (when it has failed) or "temporary"
         (never), `backoff` seconds later (or what `backoff(failures)` gives), but not more than `max_restarts` times in
@@ -60,7 +61,8 @@ class Thread(_threading.Thread, Generic[_T]):
     start_at, start_after: begin at a moment (a datetime, or seconds of `time.monotonic()`), or so many seconds after `start()`.
         Until then it needs no thread of the system.
     on_error: what becomes of an error: "join" (it is held for who joins the thread, and delivered if nobody does), "hook" (it
-        is delivered at once), or a function that gets its `ThreadReport`.
+        is delivered at once), "exit" (the same, and the process ends in order with exit status 1: main gets SystemExit, all
+        threads are asked to stop), or a function that gets its `ThreadReport`.
     on_exception: a function that gets the `ThreadReport` of an error that nobody took.
 
     Raises TypeError for a target that cannot be called, and for arguments that do not fit it.
@@ -100,11 +102,14 @@ class Thread(_threading.Thread, Generic[_T]):
             )
         if on_exception is not None and not callable(on_exception):
             raise TypeError(f"on_exception must be a function, got {_shown(on_exception)}")
+        if on_error == "exit":
+            _raddle.hear_failures()
         super().__init__(group, target, name, args, kwargs, daemon=daemon, context=context)
         self._raddle_context_given = context is not None
         self._raddle_kept = (target, args, kwargs) if restartable or restart is not None else None
         self._raddle_begin = _beginning(start_at, start_after)
         self._raddle_stack_size = stack_size
+        self._raddle_inherits = daemon is None
         self._raddle_grace = _seconds("Thread", "grace", grace)
         self._raddle_on_error = on_error
         self._raddle_on_exception = on_error if callable(on_error) else on_exception
@@ -141,6 +146,8 @@ class Thread(_threading.Thread, Generic[_T]):
             if not self._started.is_set():  # refused: as if it had never been tried
                 self._raddle_handle = None
             raise
+        if self._raddle_handle is not None:
+            self._raddle_handle.set_grace(self._raddle_grace, self._raddle_inherits and self.daemon)
         return self
 
     def _raddle_delay(self) -> "float | None":
@@ -306,13 +313,14 @@ class Thread(_threading.Thread, Generic[_T]):
         if self.done and handle.ended:
             return True
         handle.stop(reason)
-        if handle.withdraw():  # its time has not come
-            handle.stopped()
-            with _threading._active_limbo_lock:
-                _threading._limbo.pop(self, None)
-            handle.end()
-            self._raddle_call_back()
+        self._raddle_withdraw()
         return handle.wait(seconds)
+
+    def _raddle_withdraw(self) -> bool:
+        withdrawn = super()._raddle_withdraw()
+        if withdrawn:
+            self._raddle_call_back()
+        return withdrawn
 
     # ---- what is known of it ----
 
@@ -421,6 +429,8 @@ def _keeping(
         thread._raddle_times = (time.monotonic(), time.thread_time())
         if thread._raddle_on_error != "join" and outcome.give_up():
             _errors.deliver(outcome)
+            if thread._raddle_on_error == "exit":
+                _raddle.end_process(1, f"thread {thread.name!r} failed")
         thread._raddle_call_back()
 
     return kept

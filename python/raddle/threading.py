@@ -86,6 +86,17 @@ class Thread(_real.Thread):  # type: ignore[misc]
         """After how many seconds it begins; until then it needs no thread of the system."""
         return None
 
+    def _raddle_withdraw(self) -> bool:
+        """Take it back if its time has not come; whether it was."""
+        handle = self._raddle_handle
+        if handle is None or not handle.withdraw():
+            return False
+        handle.stopped()  # if that is why
+        with _real._active_limbo_lock:
+            _real._limbo.pop(self, None)
+        handle.end()
+        return True
+
     if _sys.version_info < (3, 13):
 
         def _set_tstate_lock(self) -> None:
@@ -196,10 +207,13 @@ def _is_replaced() -> bool:
 
 
 def _noting(handle: "_raddle.ThreadHandle", invoke: "_Callable[[Thread], None]") -> "_Callable[[Thread], None]":
-    """`invoke`, after the error that it is called for has been noted."""
+    """`invoke`, after the error that it is called for has been noted. That it was asked to stop, and does, is no error."""
 
     def invoke_excepthook(thread: Thread) -> None:
-        handle.failed(_sys.exc_info()[1])
+        error = _sys.exc_info()[1]
+        if isinstance(error, _raddle.Stopped) and error._raddle_block == 0 and handle.stopped():
+            return
+        handle.failed(error)
         invoke(thread)
 
     return invoke_excepthook
@@ -245,13 +259,6 @@ class Timer(Thread):
         usual = type(self.interval) in (int, float) and 0 <= self.interval <= TIMEOUT_MAX
         unchanged = type(self).run is Timer.run and "run" not in vars(self) and type(self.finished) is _Finished
         return self.interval if usual and unchanged and not self.finished.is_set() else None
-
-    def _raddle_withdraw(self) -> None:
-        handle = self._raddle_handle
-        if handle is not None and handle.withdraw():
-            with _real._active_limbo_lock:
-                del _real._limbo[self]
-            handle.end()
 
     def _raddle_promote(self) -> None:
         if self._raddle_handle is not None:

@@ -10,6 +10,7 @@ import warnings
 import weakref
 from unittest import mock
 
+import harness
 import pytest
 from compare import FREE_TIMEOUTS, ODD_TIMEOUTS, extra_names, in_thread, same, same_shape, without_address
 
@@ -660,3 +661,24 @@ def test_nested_patches_of_a_module_global(api):
             assert api.excepthook == 2
         assert api.excepthook == 1
     assert api.excepthook is before
+
+
+def test_subclasses_and_threads_from_before_install_are_raddles_until_it_is_undone():
+    program = """
+import threading
+class Own(threading.Thread):
+    pass
+plain, go_on = threading.Thread(target=lambda: go_on.wait()), threading.Event()
+plain.start()
+import raddle, raddle._threads
+before = Own.__mro__, raddle.Thread.__mro__
+with raddle.install():
+    assert issubclass(Own, raddle.threading.Thread) and isinstance(plain, raddle.threading.Thread)
+    assert raddle.Thread.__mro__ == before[1]
+assert (Own.__mro__, raddle.Thread.__mro__) == before and type(plain) is threading.Thread
+go_on.set()
+plain.join()
+assert raddle.spawn(int).result() == 0
+"""
+    done = harness.run([sys.executable, "-c", program])
+    assert done.code == 0, str(done)

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, HashSet};
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use pyo3::exceptions::{PySystemExit, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use raddle::graph::ForeignWait;
-use raddle::graph::verdict::{Outcome, ThreadKind, Verdict, Wait};
+use raddle::graph::verdict::{Outcome, Place, ThreadKind, Verdict, Wait};
 use raddle::runtime::{Deadlocks, Host, Policy};
 use raddle::seam::os_threads;
 use raddle::thread::Thread;
@@ -18,7 +18,7 @@ use raddle_report::Style;
 
 use crate::carrier::Forever;
 use crate::error::{DeadlockError, LockAbandonedError};
-use crate::{imports, lifecycle, runtime, site};
+use crate::{imports, lifecycle, runtime, shutdown, site};
 
 /// Whether verdicts that the program also gets as an error are printed: so under `raddle run`.
 static OBSERVED: AtomicBool = AtomicBool::new(false);
@@ -50,6 +50,10 @@ impl Host for PyHost {
         Python::attach(|py| imports::wait_of(py, thread.ident()).ok().flatten())
     }
 
+    fn stack_of(&self, thread: &Thread) -> Vec<Place> {
+        Python::attach(|py| site::of_thread(py, thread.ident()).unwrap_or_default())
+    }
+
     fn adopted(&self, thread: &Thread) {
         let ident = lifecycle::ident();
         thread.set_ident(ident);
@@ -78,7 +82,8 @@ fn has_signal_handlers(py: Python<'_>) -> PyResult<bool> {
     for number in 1..65 {
         let handler = signal.call_method1("getsignal", (number,));
         let Ok(handler) = handler else { continue };
-        if handler.is_callable() && !handler.is(default) && !lifecycle::is_our_handler(&handler) {
+        let harmless = shutdown::is_our_handler(&handler) && !shutdown::ends_by(number);
+        if handler.is_callable() && !handler.is(default) && !harmless {
             return Ok(true);
         }
     }
@@ -199,8 +204,8 @@ fn observe_program(hook: &Bound<'_, PyAny>) -> PyResult<()> {
     let threading = py.import("threading")?;
     threading.setattr("excepthook", hook)?;
     threading.setattr("__excepthook__", hook)?;
-    lifecycle::observe_exit(py)?;
-    lifecycle::handle_if_default(py, libc::SIGQUIT)
+    shutdown::observe(py)?;
+    shutdown::handle_if_default(py, libc::SIGQUIT).map(drop)
 }
 
 /// Tells who started the calling thread, and who waits for it, after an error that left its function was shown.
@@ -220,9 +225,15 @@ fn tell_death(py: Python<'_>, args: &Bound<'_, PyAny>) -> PyResult<()> {
         return Ok(());
     }
     let error = PyErr::from_value(value.clone());
-    let thread = raddle::thread::current(runtime());
+    let thread = dead(args).unwrap_or_else(|| raddle::thread::current(runtime()));
     tell(&runtime().died(&thread, one_line(&value), site::of_error(py, &error)));
     Ok(())
+}
+
+/// The thread of an error that is told after its end, by another thread.
+fn dead(args: &Bound<'_, PyAny>) -> Option<Arc<Thread>> {
+    let serial = args.getattr("thread").ok()?.getattr("serial").ok()?.extract().ok()?;
+    runtime().thread(serial).or_else(|| runtime().remembered(serial))
 }
 
 /// The last line of an error's traceback.

@@ -15,6 +15,7 @@ mod limit;
 mod naming;
 mod outcome;
 mod queue;
+mod shutdown;
 mod site;
 mod stop;
 mod sync;
@@ -50,5 +51,6 @@ fn _raddle(module: &Bound<'_, PyModule>) -> PyResult<()> {
     threads::add_to(module)?;
     job::add_to(module)?;
     host::add_to(module)?;
-    lifecycle::add_to(module)
+    lifecycle::add_to(module)?;
+    shutdown::add_to(module)
 }

@@ -314,3 +314,22 @@ pub(crate) fn of_error(py: Python<'_>, error: &PyErr) -> Option<Place> {
     let index = entry.getattr("tb_lasti").ok()?.extract::<usize>().ok()? / 2;
     CodeSite { code: code.unbind(), index }.place()
 }
+
+/// How many calls of a stack are told.
+const DEEPEST: usize = 3;
+
+/// Where a thread is, the innermost call first, without those that are not the user's.
+pub(crate) fn of_thread(py: Python<'_>, ident: u64) -> PyResult<Vec<Place>> {
+    let mut frame = py.import("sys")?.call_method0("_current_frames")?.call_method1("get", (ident,))?;
+    let mut places = Vec::new();
+    while !frame.is_none() && places.len() < DEEPEST {
+        let code = frame.getattr("f_code")?.cast_into::<PyCode>()?;
+        let index = frame.getattr("f_lasti")?.extract::<usize>()? / 2;
+        let place = CodeSite { code: code.unbind(), index }.read(py)?;
+        if !is_machinery(&place.file) {
+            places.push(place);
+        }
+        frame = frame.getattr("f_back")?;
+    }
+    Ok(places)
+}

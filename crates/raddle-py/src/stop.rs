@@ -198,7 +198,7 @@ fn register(token: &raddle::stop::StopToken, callback: &Bound<'_, PyAny>) -> PyR
 }
 
 /// Calls a callback of the program's; what it raises is shown, because the stop has to reach the others as well.
-fn call(callback: &Py<PyAny>) {
+pub(crate) fn call(callback: &Py<PyAny>) {
     let guard = Forever;
     Python::attach(|py| {
         if let Err(error) = callback.call0(py) {

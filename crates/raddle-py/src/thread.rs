@@ -13,13 +13,13 @@ use raddle::error::{Life, Misuse};
 use raddle::graph::Call;
 use raddle::graph::verdict::ThreadKind;
 use raddle::seam::fork_generation;
-use raddle::thread::{Origin, Role, Running, State, Thread};
+use raddle::thread::{Grace, Origin, Role, Running, State, Thread};
 
 use crate::carrier::{self, Start};
 use crate::limit::{Limit, check_join};
 use crate::stop::{self, StopToken};
 use crate::timer::Delayed;
-use crate::{detach, error, host, lifecycle, runtime, site, threads};
+use crate::{detach, error, host, lifecycle, runtime, shutdown, site, threads};
 
 /// What the engine knows of a thread. Made by `start()`, in the starter.
 #[pyclass(frozen, module = "raddle._raddle")]
@@ -147,7 +147,7 @@ impl ThreadHandle {
 
     /// How many seconds of the delay are left; `None` if it was started without one.
     #[getter]
-    fn left(&self) -> Option<f64> {
+    pub(crate) fn left(&self) -> Option<f64> {
         self.delayed.get().map(|delayed| delayed.left().as_secs_f64())
     }
 
@@ -258,6 +258,17 @@ impl ThreadHandle {
         }
     }
 
+    /// Says how many seconds it gets to stop at the end of the process if it is a daemon; None: as many as `install` says, or
+    /// one. `inherited`: whether it is one only because its starter is. From now on the process ends in order.
+    fn set_grace(&self, seconds: Option<f64>, inherited: bool) {
+        if inherited {
+            self.thread.set_inherited();
+        }
+        let grace = seconds.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX));
+        self.thread.set_grace(grace.map_or(Grace::OrElse(shutdown::USUAL_GRACE), Grace::Own));
+        shutdown::be_orderly();
+    }
+
     /// Asks it to stop; false if that was done before.
     #[pyo3(signature = (reason=None))]
     fn stop(&self, reason: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
@@ -335,6 +346,13 @@ impl ThreadHandle {
         }
         let thread = Arc::clone(&self.thread);
         detach::block(py, self.thread.end(), (Call::Join, limit), |blocked| thread.wait_for_end(blocked))
+    }
+}
+
+impl ThreadHandle {
+    /// What the engine knows of it.
+    pub(crate) fn thread(&self) -> &Arc<Thread> {
+        &self.thread
     }
 }
 

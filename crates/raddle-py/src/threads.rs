@@ -27,6 +27,8 @@ pub(crate) struct ThreadInfo {
     native_id: Option<u32>,
     /// Whether the process does not wait for it at its end.
     daemon: bool,
+    /// Whether it is a daemon for no other reason than that its starter is one. Known of `raddle.Thread` only.
+    inherited: bool,
     /// The serial of the thread that started it; None if that was none of ours.
     parent: Option<u64>,
     /// The name of the thread that started it.
@@ -66,6 +68,7 @@ fn kind(kind: ThreadKind, role: Role) -> &'static str {
 /// The word for where a thread is in its life.
 pub(crate) fn state(thread: &Thread) -> &'static str {
     match (thread.state(), thread.ending()) {
+        (State::Starting | State::Running, _) if thread.is_left_behind() => "abandoned",
         (State::Starting, _) => "starting",
         (State::Running, _) => "running",
         (State::Ended, Ending::Finished) => "finished",
@@ -110,6 +113,7 @@ fn view(thread: &Thread) -> ThreadInfo {
         ident: Some(thread.ident()).filter(|ident| *ident != 0),
         native_id: Some(native_id).filter(|id| *id != 0),
         daemon: about.kind == ThreadKind::Daemon,
+        inherited: thread.is_inherited(),
         parent: origin.map(|origin| origin.serial).filter(|serial| *serial != 0),
         started_by: about.started_by,
         spawn_site: about.started_at.map(|place| format!("{}:{}", place.file, place.line)),

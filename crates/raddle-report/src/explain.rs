@@ -32,6 +32,7 @@ fn text(code: Code) -> &'static str {
         Code::OwnerDead => include_str!("explain/RD004.md"),
         Code::KeepsAlive => include_str!("explain/RD005.md"),
         Code::LongestWaits => include_str!("explain/RD007.md"),
+        Code::LeftBehind => include_str!("explain/RD008.md"),
     }
 }
 
@@ -43,6 +44,7 @@ fn title(code: Code) -> &'static str {
         Code::OwnerDead => "lock of a dead thread",
         Code::KeepsAlive => "keeps the program alive",
         Code::LongestWaits => "longest waits",
+        Code::LeftBehind => "left behind",
     }
 }
 

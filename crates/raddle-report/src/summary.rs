@@ -2,7 +2,7 @@
 
 use raddle::graph::verdict::{Ending, Verdict, Wait};
 
-use crate::verdicts::{edge, headline, orphaned, wait_line};
+use crate::verdicts::{edge, headline, leaked_line, orphaned, wait_line};
 use crate::words::{Names, clean, spot, thing, threads};
 
 /// The verdict without source lines: a headline, then one line for each thread, without a newline at the end.
@@ -50,6 +50,10 @@ fn listed(verdict: &Verdict, names: &Names) -> (String, Vec<String>) {
                 "who has waited longest for what".to_owned(),
                 lines(waits.iter(), names).into_iter().chain(running).collect(),
             )
+        }
+        Verdict::LeftBehind { threads: left } => {
+            let head = format!("the program ended without {}", threads(left.len()));
+            (head, left.iter().map(|leaked| leaked_line(leaked, names)).collect())
         }
         _ => Default::default(),
     }

@@ -2,6 +2,7 @@
 
 mod deadlock;
 mod died;
+mod left_behind;
 mod lists;
 mod orphaned;
 mod owner_dead;
@@ -26,10 +27,12 @@ pub(crate) fn report(verdict: &Verdict) -> Report {
         Verdict::Orphaned { wait } => orphaned::report(wait, &names),
         Verdict::KeepsAlive { cause, threads } => lists::keeps_alive(*cause, threads, &names),
         Verdict::LongestWaits { waits, running } => lists::longest(waits, running, &names),
+        Verdict::LeftBehind { threads } => left_behind::report(threads, &names),
     }
 }
 
 pub(crate) use deadlock::{edge, headline};
+pub(crate) use left_behind::line as leaked_line;
 pub(crate) use lists::wait_line;
 pub(crate) use orphaned::headline as orphaned;
 

@@ -110,6 +110,10 @@ fn threads_in(verdict: &Verdict) -> Vec<&ThreadInfo> {
             threads.iter().map(|(thread, _)| thread).chain(waits.flat_map(threads_of)).collect()
         }
         Verdict::LongestWaits { waits, running } => waits.iter().flat_map(threads_of).chain(running).collect(),
+        Verdict::LeftBehind { threads } => {
+            let waits = threads.iter().filter_map(|leaked| leaked.wait.as_ref());
+            threads.iter().map(|leaked| &leaked.thread).chain(waits.flat_map(threads_of)).collect()
+        }
     }
 }
 

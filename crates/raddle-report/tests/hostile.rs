@@ -6,7 +6,8 @@ use common::{fixture, thread};
 use proptest::prelude::*;
 use raddle::error::{Life, Misuse, Unheld};
 use raddle::graph::verdict::{
-    Cause, Cycle, Ending, Holder, ObjectInfo, Outcome, Place, Producer, Reason, ThreadInfo, ThreadKind, Verdict, Wait,
+    Cause, Cycle, Ending, Holder, Leaked, ObjectInfo, Outcome, Place, Producer, Reason, ThreadInfo, ThreadKind,
+    Verdict, Wait,
 };
 use raddle_report::{Style, detail, render, summary};
 use std::time::Duration;
@@ -87,6 +88,11 @@ fn misuses() -> impl Strategy<Value = Misuse> {
     ]
 }
 
+fn leaked() -> impl Strategy<Value = Leaked> {
+    (threads(), proptest::option::of(waits()), proptest::collection::vec(places(), 0..4))
+        .prop_map(|(thread, wait, stack)| Leaked { thread, wait, stack })
+}
+
 fn verdicts() -> impl Strategy<Value = Verdict> {
     let waits = || waits().boxed();
     let many = move || proptest::collection::vec(waits(), 0..9).boxed();
@@ -101,6 +107,7 @@ fn verdicts() -> impl Strategy<Value = Verdict> {
             .prop_map(|threads| Verdict::KeepsAlive { cause: Cause::Asleep, threads }),
         (many(), proptest::collection::vec(threads(), 0..9))
             .prop_map(|(waits, running)| Verdict::LongestWaits { waits, running }),
+        proptest::collection::vec(leaked(), 0..9).prop_map(|threads| Verdict::LeftBehind { threads }),
     ]
 }
 

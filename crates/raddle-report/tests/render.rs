@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use insta::assert_snapshot;
-use raddle::graph::verdict::{Cause, Outcome, Place, Reason, ThreadInfo, ThreadKind, Verdict, Wait};
+use raddle::graph::verdict::{Cause, Leaked, Outcome, Place, Reason, ThreadInfo, ThreadKind, Verdict, Wait};
 use raddle_report::{Style, render};
 
 fn plain(verdict: &Verdict) -> String {
@@ -132,6 +132,15 @@ fn who_keeps_the_program_alive_sleeping_or_running() {
     let threads = sleepers(1).into_iter().map(|wait| (wait.thread.clone(), Some(wait))).chain([(worker(), None)]);
     let verdict = Verdict::KeepsAlive { cause: Cause::Interrupt, threads: threads.collect() };
     assert_snapshot!(plain(&verdict));
+}
+
+#[test]
+fn who_was_left_behind_at_the_end() {
+    let wait = sleepers(1).pop().unwrap();
+    let sleeper = Leaked { thread: wait.thread.clone(), wait: Some(wait), stack: Vec::new() };
+    let stack = [at("worker.py", 9, "lock.acquire()"), at("worker.py", 19, "lock.acquire()")];
+    let runner = Leaked { thread: worker(), wait: None, stack: stack.into_iter().flatten().collect() };
+    assert_snapshot!(plain(&Verdict::LeftBehind { threads: vec![sleeper, runner] }));
 }
 
 #[test]

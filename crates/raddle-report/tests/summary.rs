@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use insta::assert_snapshot;
-use raddle::graph::verdict::{Cause, Outcome, ThreadInfo, Verdict, Wait};
+use raddle::graph::verdict::{Cause, Leaked, Outcome, ThreadInfo, Verdict, Wait};
 use raddle_report::summary;
 
 #[test]
@@ -47,6 +47,7 @@ fn the_other_kinds() {
         Verdict::Stalled { waits: sleepers(1) },
         Verdict::KeepsAlive { cause: Cause::Asleep, threads },
         Verdict::LongestWaits { waits: sleepers(1), running: vec![worker()] },
+        Verdict::LeftBehind { threads: vec![Leaked { thread: worker(), wait: None, stack: Vec::new() }] },
     ];
     assert_snapshot!(all.map(|verdict| summary(&verdict)).join("\n"), @r"
     'worker' (started by 'MainThread' at tests/fixtures/worker.py:17) died: ValueError: no such account

@@ -1,15 +1,17 @@
 //! The default runtime, for Rust programs.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::panic::Location;
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 use std::time::Duration;
 
-use crate::graph::verdict::Verdict;
+use crate::graph::verdict::{Leaked, Verdict};
 use crate::graph::{Blocked, Call, Interrupt, Resource, Sleeper};
 use crate::runtime::{Host, Runtime};
 use crate::seam::{Parker, Time, Woken};
-use crate::thread::{Thread, current};
+use crate::stop::Stopped;
+use crate::thread::{ShutdownCallback, Thread, current};
 
 type Hook = Box<dyn Fn(&Verdict) + Send + Sync>;
 
@@ -55,6 +57,64 @@ pub fn runtime() -> &'static Runtime {
 /// ```
 pub fn on_verdict(hook: impl Fn(&Verdict) + Send + Sync + 'static) {
     HOOKS.0.write().unwrap_or_else(PoisonError::into_inner).push(Box::new(hook));
+}
+
+/// Has `callback` called by [`shutdown`], before any thread is asked to stop; the latest first.
+///
+/// ```
+/// use raddle::Event;
+/// use std::sync::Arc;
+/// use std::time::Duration;
+///
+/// let enough = Arc::new(Event::new());
+/// let worker = raddle::spawn("worker", { let enough = Arc::clone(&enough); move || enough.wait() }).unwrap();
+/// raddle::on_shutdown(move || enough.set());
+/// assert!(raddle::shutdown(Duration::from_secs(10)).is_empty());
+/// worker.join().unwrap();
+/// ```
+pub fn on_shutdown(callback: impl FnOnce() + Send + 'static) -> ShutdownCallback {
+    runtime().on_shutdown(callback)
+}
+
+/// Ends the program's threads in order: calls what was given to [`on_shutdown`], asks every thread that this crate started to
+/// stop, and waits until all have ended or `grace` is over. Who is left then, what it waits for, and who started it where.
+///
+/// To be called at the end of `main`, which would end all of them in the middle of whatever they do.
+///
+/// ```
+/// use raddle::Mutex;
+/// use std::{sync::Arc, thread::sleep, time::Duration};
+///
+/// let ledger = Arc::new(Mutex::named("ledger", ()));
+/// let guard = ledger.lock()?;
+/// raddle::spawn("clerk", { let ledger = Arc::clone(&ledger); move || assert!(ledger.lock().is_err(), "stopped") }).unwrap();
+/// raddle::spawn("deaf", || sleep(Duration::from_secs(3600))).unwrap();
+/// let left = raddle::shutdown(Duration::from_millis(200));
+/// assert_eq!(left.len(), 1);
+/// assert_eq!(left[0].thread.name, "deaf");
+/// # drop(guard);
+/// # Ok::<(), raddle::LockError>(())
+/// ```
+#[track_caller]
+pub fn shutdown(grace: Duration) -> Vec<Leaked> {
+    let site = Location::caller();
+    runtime().run_shutdown_callbacks();
+    let me = current(runtime());
+    let stopped = Stopped {
+        reason: Some("the program ends".into()),
+        requested_by: me.name(),
+        requested_at: Time::now(),
+        block: 0,
+    };
+    let all = runtime().others(&me).into_iter().map(|thread| (thread, grace)).collect();
+    let awaits = |thread: &Arc<Thread>, until: Time| {
+        let ended = block(thread.end(), (Call::Exit, Some(until.left())), site, |blocked| thread.wait_for_end(blocked));
+        Ok::<_, Infallible>(ended.is_ok())
+    };
+    match runtime().let_go(all, &stopped, awaits) {
+        Ok(left) => left,
+        Err(never) => match never {},
+    }
 }
 
 /// Sleeps as any Rust thread does.

@@ -36,7 +36,7 @@ pub use error::{BarrierError, JoinError, LockError};
 #[cfg(not(loom))]
 pub use executor::{Pool, Task, TaskError};
 #[cfg(not(loom))]
-pub use facade::{on_verdict, runtime};
+pub use facade::{on_shutdown, on_verdict, runtime, shutdown};
 #[cfg(not(loom))]
 pub use sync::{
     Barrier, BarrierWaitResult, Condvar, Event, Mutex, MutexGuard, ReentrantMutex, ReentrantMutexGuard, Semaphore,

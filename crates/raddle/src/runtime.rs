@@ -11,10 +11,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
 use std::time::Duration;
 
-use crate::graph::verdict::{Cause, Reason, ThreadKind, Verdict};
+use crate::graph::verdict::{Cause, Place, Reason, ThreadKind, Verdict};
 use crate::graph::{Call, Description, End, ForeignWait, Found, Hold, Knot, Record, Resource, Step, Walk, knot, walk};
 use crate::seam::{Guard, Mutex, Parker, Time};
-use crate::thread::{Carriers, Origin, Registry, State, Thread};
+use crate::thread::{Callbacks, Carriers, Origin, Registry, State, Thread};
 use crate::timer::Timers;
 use crate::wait::Waiter;
 
@@ -71,6 +71,12 @@ pub trait Host: Send + Sync + Debug {
         None
     }
 
+    /// The innermost calls that `thread` is in, the innermost first, if the host can tell.
+    fn stack_of(&self, thread: &Thread) -> Vec<Place> {
+        let _ = thread;
+        Vec::new()
+    }
+
     /// The runtime met a thread that it did not start; called on that thread. To name it and say what kind it is.
     fn adopted(&self, thread: &Thread) {
         thread.rename("unnamed");
@@ -116,6 +122,8 @@ pub struct Runtime {
     /// Held while a cycle is looked at for the last time before it is broken, so that one thread breaks it. Holds the
     /// epochs of the waits that were told of.
     turn: Mutex<HashSet<u64>>,
+    /// What is called when the program is about to end.
+    pub(crate) shutdown: Arc<Mutex<Callbacks>>,
 }
 
 impl Runtime {
@@ -134,6 +142,7 @@ impl Runtime {
             asleep: AtomicUsize::new(0),
             held_up: Mutex::default(),
             turn: Mutex::default(),
+            shutdown: Arc::default(),
         }
     }
 
@@ -251,8 +260,12 @@ impl Runtime {
     }
 
     /// The thread of this number, if it has ended not too long ago.
-    pub(crate) fn remembered(&self, serial: u64) -> Option<Arc<Thread>> {
+    pub fn remembered(&self, serial: u64) -> Option<Arc<Thread>> {
         self.registry.lock().remembered(serial).cloned()
+    }
+
+    pub(crate) fn host_stack_of(&self, thread: &Thread) -> Vec<Place> {
+        self.host.stack_of(thread)
     }
 
     pub(crate) fn host_adopts(&self, thread: &Thread) {

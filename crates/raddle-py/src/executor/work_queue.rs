@@ -180,7 +180,11 @@ impl WorkQueue {
                 Next::Nudged => {}
                 Next::Closed => return Ok(()),
                 Next::Nothing => {
-                    detach::block_at(py, Arc::new(Idle), (Call::Wait, Limit::Never), None, |b| worker.wait(b))?;
+                    detach::block_at(py, Arc::new(Idle), (Call::Wait, Limit::Never), None, |blocked| {
+                        // Its jobs are stopped, but the pool says when it goes: whoever submits one more waits for it.
+                        blocked.is_no_stop_point();
+                        worker.wait(blocked)
+                    })?;
                     turn = Turn::default();
                 }
             }

@@ -31,6 +31,10 @@ pub(crate) fn keeps_alive(cause: Cause, all: &[(ThreadInfo, Option<Wait>)], name
         help("tell these threads to stop before the main thread returns, or make them daemon threads"),
     ];
     let mut report = list(Level::WARNING, Code::KeepsAlive, title, waits, names, last);
+    if cause == Cause::Interrupt {
+        let text = "they have been asked to stop; Ctrl-C once more ends the program at once";
+        report.notes.insert(0, (Level::NOTE, text.to_owned()));
+    }
     add_running(&mut report, &running, names);
     report
 }
@@ -68,7 +72,7 @@ fn list(level: Level<'static>, code: Code, title: String, waits: Vec<&Wait>, nam
     }
 }
 
-fn section(wait: &Wait, names: &Names) -> Section {
+pub(super) fn section(wait: &Wait, names: &Names) -> Section {
     let object = &wait.object;
     let title = format!("{} waits for {}", names.with_origin(&wait.thread), awaited(object));
     let mut marks = vec![Mark::main(&wait.at, waits_here(wait, names))];
@@ -86,11 +90,12 @@ fn add_running(report: &mut Report, running: &[&ThreadInfo], names: &Names) {
     }
 }
 
-fn why(cause: Cause) -> &'static str {
+fn why(cause: Cause) -> String {
     match cause {
-        Cause::Interrupt => "Ctrl-C: ",
-        Cause::Terminate => "SIGTERM: ",
-        Cause::Quit => "SIGQUIT: ",
-        Cause::Asleep => "asleep without a time limit: ",
+        Cause::Interrupt => "Ctrl-C: ".to_owned(),
+        Cause::Terminate => "SIGTERM: ".to_owned(),
+        Cause::Quit => "SIGQUIT: ".to_owned(),
+        Cause::Asleep => "asleep without a time limit: ".to_owned(),
+        Cause::Notice(after) => format!("after {:.1} s: ", after.as_secs_f64()),
     }
 }

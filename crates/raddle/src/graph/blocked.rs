@@ -246,8 +246,8 @@ impl<'a> Blocked<'a> {
         self.stoppable = false;
     }
 
-    /// For a wait whose caller could not say that it was stopped.
-    pub(crate) fn is_no_stop_point(&mut self) {
+    /// For a wait whose caller could not say that it was stopped, or has somebody else to say when it is over.
+    pub fn is_no_stop_point(&mut self) {
         self.stoppable = false;
     }
 

@@ -116,6 +116,17 @@ pub struct Wait {
     pub timed: bool,
 }
 
+/// A thread that the program ended without.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leaked {
+    /// Who.
+    pub thread: ThreadInfo,
+    /// What it waits for; `None`: it waits for nothing that the runtime knows.
+    pub wait: Option<Wait>,
+    /// The calls that it is in, the innermost first, as far as they are known.
+    pub stack: Vec<Place>,
+}
+
 /// Threads that wait for each other: each waits for something that the next one holds, the last for the first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cycle {
@@ -138,6 +149,8 @@ pub enum Code {
     KeepsAlive,
     /// `RD007`: who has waited longest for what.
     LongestWaits,
+    /// `RD008`: threads did not stop when the program ended.
+    LeftBehind,
 }
 
 /// Why `RD005` was asked for.
@@ -149,6 +162,8 @@ pub enum Cause {
     Terminate,
     /// SIGQUIT, likewise.
     Quit,
+    /// Main has waited for so long, and the program wanted to know.
+    Notice(Duration),
     /// All that are left have slept without a time limit since main returned, for two seconds at least.
     Asleep,
 }
@@ -234,12 +249,24 @@ pub enum Verdict {
         /// Threads that are not waiting for anything that raddle knows.
         running: Vec<ThreadInfo>,
     },
+    /// `RD008`.
+    LeftBehind {
+        /// Who was asked to stop, and had not ended when the time for it was over.
+        threads: Vec<Leaked>,
+    },
 }
 
 impl Code {
     /// All codes, in order.
-    pub const ALL: [Code; 6] =
-        [Code::Deadlock, Code::Stalled, Code::Died, Code::OwnerDead, Code::KeepsAlive, Code::LongestWaits];
+    pub const ALL: [Code; 7] = [
+        Code::Deadlock,
+        Code::Stalled,
+        Code::Died,
+        Code::OwnerDead,
+        Code::KeepsAlive,
+        Code::LongestWaits,
+        Code::LeftBehind,
+    ];
 
     /// The stable name: `RD001`.
     pub fn id(self) -> &'static str {
@@ -250,6 +277,7 @@ impl Code {
             Code::OwnerDead => "RD004",
             Code::KeepsAlive => "RD005",
             Code::LongestWaits => "RD007",
+            Code::LeftBehind => "RD008",
         }
     }
 }
@@ -264,6 +292,7 @@ impl Verdict {
             Verdict::OwnerDead { .. } => Code::OwnerDead,
             Verdict::KeepsAlive { .. } => Code::KeepsAlive,
             Verdict::LongestWaits { .. } => Code::LongestWaits,
+            Verdict::LeftBehind { .. } => Code::LeftBehind,
         }
     }
 

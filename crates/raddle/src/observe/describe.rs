@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::graph::verdict::{
-    Cause, Cycle, Ending, Holder, ObjectInfo, Outcome, Place, Producer, ThreadInfo, ThreadKind, Verdict, Wait,
+    Cause, Cycle, Ending, Holder, Leaked, ObjectInfo, Outcome, Place, Producer, ThreadInfo, ThreadKind, Verdict, Wait,
 };
 use crate::graph::{Call, Hold, Record, Resource, Step};
 use crate::runtime::Runtime;
@@ -86,6 +86,11 @@ impl Runtime {
     pub fn keeps_alive(&self, cause: Cause) -> Verdict {
         let regular = self.threads().into_iter().filter(|thread| thread.kind() == ThreadKind::Regular);
         Verdict::KeepsAlive { cause, threads: regular.map(|thread| (thread.info(), self.wait_of(&thread))).collect() }
+    }
+
+    /// What is said of a thread that the program ends without.
+    pub(crate) fn leaked(&self, thread: &Thread) -> Leaked {
+        Leaked { thread: thread.info(), wait: self.wait_of(thread), stack: self.host_stack_of(thread) }
     }
 
     /// `RD007`: who has waited longest for what.

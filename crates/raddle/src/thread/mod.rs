@@ -17,6 +17,7 @@ mod join;
 mod models;
 mod origin;
 mod registry;
+mod shutdown;
 #[cfg(not(loom))]
 mod spawn;
 
@@ -25,8 +26,10 @@ pub use current::{bind, current, serial, unbind};
 pub(crate) use current::{footprint, known_giver};
 pub use delivery::Delivery;
 pub use origin::Origin;
+pub use shutdown::{Awaits, Grace, ShutdownCallback};
 
 pub(crate) use registry::Registry;
+pub(crate) use shutdown::Callbacks;
 #[cfg(not(loom))]
 pub(crate) use spawn::message;
 #[cfg(not(loom))]
@@ -103,6 +106,7 @@ pub struct Thread {
     blocks: Blocks,
     /// That it has stopped because it was asked to.
     obeyed: OnceLock<Stopped>,
+    letting_go: shutdown::LettingGo,
 }
 
 const KINDS: [ThreadKind; 4] = [ThreadKind::Main, ThreadKind::Regular, ThreadKind::Daemon, ThreadKind::Foreign];
@@ -129,6 +133,7 @@ impl Thread {
             gave: AtomicBool::new(false),
             blocks: Blocks::default(),
             obeyed: OnceLock::new(),
+            letting_go: shutdown::LettingGo::default(),
         })
     }
 

@@ -1,0 +1,63 @@
+"""Programs that end, many times over: `RADDLE_RUNS=500` for the full bar."""
+
+import os
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import harness
+
+AT_ONCE = 4
+TIMEOUT = 30.0
+
+
+class Ended(NamedTuple):
+    """How a program ended, and how long after it said "main is done" on stdout (or began)."""
+
+    code: int
+    out: str
+    err: str
+    seconds: float
+
+
+def run(program, *args, under=()):
+    """Run the text of a program once. `under`: what it is run by, as ("-m", "raddle", "run")."""
+    began = time.monotonic()
+    done = harness.run([sys.executable, *under, "-c", PRELUDE + program, *map(str, args)], timeout=TIMEOUT)
+    ended = [float(line.split()[1]) for line in done.out.splitlines() if line.startswith("done-at ")]
+    seconds = time.monotonic() - (ended[-1] if ended else began)
+    out = "".join(line for line in done.out.splitlines(keepends=True) if not line.startswith("done-at "))
+    return Ended(done.code, out, done.err, seconds)
+
+
+def many(program, *args, under=(), runs=None):
+    """Run it as often as was asked for, some at a time."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        yield from pool.map(lambda _: run(program, *args, under=under), range(runs or harness.RUNS))
+
+
+RADDLE_RUN = ("-m", "raddle", "run")
+
+# What every program may use. `soon(signal, *delays)` has signals sent to it, `at_end` does so when main is done: by a process
+# of its own, since a thread that did so would be one to wait for.
+PRELUDE = """
+import os, signal, subprocess, sys, threading, time
+import raddle
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+def done():
+    print("done-at", time.monotonic(), flush=True)
+
+def soon(number, *delays):
+    kill = "import os, sys, time\\n"
+    for delay in delays:
+        kill += f"time.sleep({delay})\\ntry: os.kill({os.getpid()}, {int(number)})\\nexcept OSError: pass\\n"
+    subprocess.Popen([sys.executable, "-S", "-c", kill], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+def at_end(number, *delays):
+    raddle.on_shutdown(lambda: soon(number, *delays))
+
+"""
+assert os.name == "posix"
