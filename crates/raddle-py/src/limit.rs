@@ -1,11 +1,13 @@
 //! Time limits and other arguments of blocking calls, read as the running CPython reads them.
 //!
+//! The package `raddle` itself has rules of its own ([`Limit::real`]); all else is as CPython has it.
+//!
 //! The usual values are recognised here. Anything else is handed to the interpreter's own lock (a fresh one, so that it
 //! never blocks): whatever that raises is raised, word for word, on every version.
 
 use std::time::Duration;
 
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -221,6 +223,52 @@ impl Limit {
             return Err(PyValueError::new_err("Invalid value NaN (not a number)"));
         }
         Limit::of_wait(Some(timeout))
+    }
+}
+
+/// The rules of the package `raddle` itself, which are the same for all its calls.
+impl Limit {
+    /// `None` and infinity are no limit, what is not above zero does not block, any real number is taken but NaN.
+    pub(crate) fn real(timeout: Option<&Bound<'_, PyAny>>) -> PyResult<Limit> {
+        let Some(timeout) = timeout.filter(|timeout| !timeout.is_none()) else { return Ok(Limit::Never) };
+        let seconds = match timeout.extract::<f64>() {
+            Ok(seconds) => seconds,
+            // An int that is no float any more.
+            Err(error) if error.is_instance_of::<PyOverflowError>(timeout.py()) => {
+                return Ok(if timeout.gt(0)? { Limit::Never } else { Limit::Now });
+            }
+            Err(_) => {
+                let class = timeout.get_type().name()?;
+                return Err(PyTypeError::new_err(format!("timeout must be a number of seconds or None, not {class}")));
+            }
+        };
+        if seconds.is_nan() {
+            return Err(PyValueError::new_err("timeout must not be NaN; None is no limit, 0 does not block"));
+        }
+        Ok(if seconds == f64::INFINITY { Limit::Never } else { Limit::after(seconds) })
+    }
+
+    /// The arguments of `acquire(blocking=True, timeout=None)`.
+    ///
+    /// # Safety
+    /// As [`arguments`].
+    pub(crate) unsafe fn of_real_acquire(
+        py: Python<'_>,
+        method: &str,
+        args: *const *mut PyObject,
+        count: isize,
+        names: *mut PyObject,
+    ) -> PyResult<Limit> {
+        // SAFETY: this function's own condition.
+        let [blocking, timeout] = unsafe { blocking_and_timeout(py, method, args, count, names) }?;
+        let limit = Limit::real(timeout.as_ref())?;
+        if blocking.map_or(Ok(true), |arg| arg.is_truthy())? {
+            return Ok(limit);
+        }
+        if limit != Limit::Never {
+            return Err(PyValueError::new_err("can't specify a timeout for a non-blocking call"));
+        }
+        Ok(Limit::Now)
     }
 }
 

@@ -1,10 +1,12 @@
-//! The classes of `threading`, over the engine's raw forms of the same names.
+//! The classes of `threading`, and those that the package `raddle` adds, over the engine's raw forms of the same names.
 
+pub(crate) mod answers;
 mod barrier;
 pub(crate) mod condition;
 mod event;
 pub(crate) mod lock;
 mod rlock;
+mod rwlock;
 mod semaphore;
 
 use std::ffi::CStr;
@@ -48,5 +50,7 @@ pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     semaphore::add_to(module)?;
     condition::add_to(module)?;
     event::add_to(module)?;
-    barrier::add_to(module)
+    barrier::add_to(module)?;
+    rwlock::add_to(module)?;
+    answers::add_to(module)
 }

@@ -5,7 +5,11 @@ pub(crate) mod barrier;
 pub(crate) mod condition;
 pub(crate) mod event;
 pub(crate) mod lock;
+#[cfg(all(test, loom))]
+mod models;
+mod readers;
 pub(crate) mod rlock;
+pub(crate) mod rwlock;
 pub(crate) mod semaphore;
 #[cfg(not(loom))]
 mod typed;
@@ -21,4 +25,5 @@ pub use condition::{Place, RawCondition};
 pub use event::RawEvent;
 pub use lock::{NotHeld, RawLock};
 pub use rlock::RawRLock;
+pub use rwlock::{Policy, RawRwLock, Side};
 pub use semaphore::{RawSemaphore, TooMany};
