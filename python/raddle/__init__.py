@@ -8,3 +8,20 @@ from ._raddle import DeadlockError, LockAbandonedError, ThreadStartError
 
 __all__ = ["DeadlockError", "Installed", "LockAbandonedError", "ThreadStartError", "install"]
 __version__ = "0.1.0"
+
+# Loaded when they are asked for, so that `import raddle` stays cheap.
+_LATER = {"RWLock": "_sync"}
+__all__ += _LATER
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LATER:
+        raise AttributeError(f"module 'raddle' has no attribute '{name}'")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(f"raddle.{_LATER[name]}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

@@ -8,7 +8,7 @@ use pyo3::exceptions::PyTimeoutError;
 use pyo3::prelude::*;
 use raddle::error::Misuse;
 use raddle::graph::Resource;
-use raddle::graph::verdict::{self, Ending, Place};
+use raddle::graph::verdict::{self, Ending};
 use raddle::sync::NotHeld;
 
 use super::{me, unheld};
@@ -35,18 +35,13 @@ pub(super) struct Waiter {
     since: f64,
 }
 
-/// `file:line`.
-pub(crate) fn spot(place: &Place) -> String {
-    format!("{}:{}", place.file, place.line)
-}
-
 impl From<verdict::Holder> for Holder {
     fn from(holder: verdict::Holder) -> Self {
         let death = holder.ended.map(|ended| match ended {
             Ending::Finished => String::new(),
             Ending::Failed(error) => error,
         });
-        let taken_at = holder.taken_at.as_ref().map(spot);
+        let taken_at = error::spot(&holder.taken_at);
         Holder { name: holder.thread.name, serial: holder.thread.serial, taken_at, death }
     }
 }
@@ -78,7 +73,7 @@ pub(super) fn waiters(resource: &dyn Resource) -> Vec<Waiter> {
     let waiter = |wait: verdict::Wait| Waiter {
         name: wait.thread.name,
         serial: wait.thread.serial,
-        waits_at: wait.at.as_ref().map(spot),
+        waits_at: error::spot(&wait.at),
         since: wait.since.as_secs_f64(),
     };
     runtime().waiters(resource).into_iter().map(waiter).collect()

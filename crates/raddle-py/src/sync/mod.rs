@@ -8,6 +8,7 @@ pub(crate) mod lock;
 mod rlock;
 mod rwlock;
 mod semaphore;
+mod strict;
 
 use std::ffi::CStr;
 
@@ -52,5 +53,6 @@ pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     event::add_to(module)?;
     barrier::add_to(module)?;
     rwlock::add_to(module)?;
+    strict::add_to(module)?;
     answers::add_to(module)
 }

@@ -16,7 +16,7 @@ use raddle::sync::{NotHeld, Policy, RawRwLock, Side};
 use super::answers::{self, Holder, Timed, Waiter, Within};
 use super::lock::{describe_named, place_taken};
 use super::{Sharing, me, unheld};
-use crate::fastcall::{Method, guarded, install, none, object, receiver, truth};
+use crate::fastcall::{Method, guarded, install, none, receiver, truth};
 use crate::limit::{Limit, one_argument};
 use crate::site::SiteCell;
 use crate::{detach, error, runtime};
@@ -28,7 +28,7 @@ struct Core {
     made: SiteCell,
     name: Option<String>,
     written: SiteCell,
-    /// Where the last reader took it, and who that was.
+    /// Where the last reader took it, and who that was; nobody, if a writer has taken it since.
     read: SiteCell,
     last_reader: AtomicU64,
 }
@@ -82,7 +82,11 @@ impl Resource for Asked {
             let name = core.name.as_deref();
             let nowhere = SiteCell::default();
             let mut about = describe_named(py, name, ("RWLock", self.identity()), &core.made, &nowhere);
-            about.taken_at = holder.and_then(|holder| core.taken_at(py, holder));
+            about.taken_at = match holder {
+                Some(holder) => core.taken_at(py, holder),
+                None if core.last_reader.load(Ordering::Relaxed) == 0 => place_taken(py, &core.written),
+                None => place_taken(py, &core.read),
+            };
             about
         })
     }
@@ -109,7 +113,10 @@ impl Core {
                 self.read.note();
                 self.last_reader.store(me, Ordering::Relaxed);
             }
-            Side::Write => self.written.note(),
+            Side::Write => {
+                self.written.note();
+                self.last_reader.store(0, Ordering::Relaxed);
+            }
         }
     }
 
