@@ -261,7 +261,11 @@ impl Limit {
     ) -> PyResult<Limit> {
         // SAFETY: this function's own condition.
         let [blocking, timeout] = unsafe { blocking_and_timeout(py, method, args, count, names) }?;
-        let limit = Limit::real(timeout.as_ref())?;
+        Limit::of_real(blocking.as_ref(), timeout.as_ref())
+    }
+
+    pub(crate) fn of_real(blocking: Option<&Bound<'_, PyAny>>, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<Limit> {
+        let limit = Limit::real(timeout)?;
         if blocking.map_or(Ok(true), |arg| arg.is_truthy())? {
             return Ok(limit);
         }

@@ -51,7 +51,7 @@ impl Holder {
     fn __repr__(&self) -> String {
         let at = self.taken_at.as_ref().map(|at| format!(" at {at}")).unwrap_or_default();
         let end = if self.death.is_some() { ", ended" } else { "" };
-        format!("<{:?}, thread {}, took it{at}{end}>", self.name, self.serial)
+        format!("<'{}', thread {}, took it{at}{end}>", self.name, self.serial)
     }
 }
 
@@ -59,7 +59,7 @@ impl Holder {
 impl Waiter {
     fn __repr__(&self) -> String {
         let at = self.waits_at.as_ref().map(|at| format!(" at {at}")).unwrap_or_default();
-        format!("<{:?}, thread {}, waits {:.1} s{at}>", self.name, self.serial, self.since)
+        format!("<'{}', thread {}, waits {:.1} s{at}>", self.name, self.serial, self.since)
     }
 }
 

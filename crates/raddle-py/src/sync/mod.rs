@@ -4,7 +4,10 @@ pub(crate) mod answers;
 mod barrier;
 pub(crate) mod condition;
 mod event;
+mod latch;
 pub(crate) mod lock;
+mod once;
+mod permits;
 mod rlock;
 mod rwlock;
 mod semaphore;
@@ -54,5 +57,8 @@ pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     barrier::add_to(module)?;
     rwlock::add_to(module)?;
     strict::add_to(module)?;
+    permits::add_to(module)?;
+    module.add_class::<latch::CountDownLatch>()?;
+    module.add_class::<once::OnceBase>()?;
     answers::add_to(module)
 }

@@ -293,7 +293,7 @@ impl RWLock {
             (None, 0) => "unlocked".to_owned(),
             (None, readers) => format!("read {readers} time{}", if readers == 1 { "" } else { "s" }),
         };
-        let name = self.name().map(|name| format!(" {name:?}")).unwrap_or_default();
+        let name = self.name().map(|name| format!(" '{name}'")).unwrap_or_default();
         format!("<raddle.RWLock{name}, {state}, at {:p}>", self.core.as_ptr())
     }
 }

@@ -175,7 +175,7 @@ impl StrictLock {
 
     fn __repr__(this: &Bound<'_, Self>) -> String {
         let state = if this.get().locked() { "locked" } else { "unlocked" };
-        let name = this.get().name().map(|name| format!(" {name:?}")).unwrap_or_default();
+        let name = this.get().name().map(|name| format!(" '{name}'")).unwrap_or_default();
         format!("<{state} raddle.Lock{name} at {:p}>", this.as_ptr())
     }
 }
@@ -246,7 +246,7 @@ impl StrictRLock {
     fn __repr__(this: &Bound<'_, Self>) -> PyResult<String> {
         let lock = this.as_super().get();
         let state = if lock.is_held() { "locked" } else { "unlocked" };
-        let name = this.get().name().map(|name| format!(" {name:?}")).unwrap_or_default();
+        let name = this.get().name().map(|name| format!(" '{name}'")).unwrap_or_default();
         Ok(format!("<{state} raddle.{}{name} at {:p}>", this.get_type().qualname()?, this.as_ptr()))
     }
 }

@@ -4,9 +4,12 @@
 pub(crate) mod barrier;
 pub(crate) mod condition;
 pub(crate) mod event;
+mod latch;
 pub(crate) mod lock;
 #[cfg(all(test, loom))]
 mod models;
+mod once;
+mod permits;
 mod readers;
 pub(crate) mod rlock;
 pub(crate) mod rwlock;
@@ -23,7 +26,10 @@ pub use typed::{
 pub use barrier::{Arrival, Broken, Failure, RawBarrier};
 pub use condition::{Place, RawCondition};
 pub use event::RawEvent;
+pub use latch::RawLatch;
 pub use lock::{NotHeld, RawLock};
+pub use once::RawOnce;
+pub use permits::{Held, RawPermits};
 pub use rlock::RawRLock;
 pub use rwlock::{Policy, RawRwLock, Side};
 pub use semaphore::{RawSemaphore, TooMany};
