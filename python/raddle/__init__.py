@@ -10,8 +10,24 @@ __all__ = ["DeadlockError", "Installed", "LockAbandonedError", "ThreadStartError
 __version__ = "0.1.0"
 
 # Loaded when they are asked for, so that `import raddle` stays cheap.
-_LATER = {"RWLock": "_sync"}
+_LATER = {
+    "Barrier": "_sync",
+    "BoundedSemaphore": "_sync",
+    "Condition": "_sync",
+    "CountDownLatch": "_sync",
+    "Event": "_sync",
+    "Lock": "_sync",
+    "Once": "_sync",
+    "RLock": "_sync",
+    "RWLock": "_sync",
+    "Semaphore": "_sync",
+    "acquire_all": "_sync",
+}
 __all__ += _LATER
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ._sync import *  # noqa: F403
 
 
 def __getattr__(name: str) -> object:

@@ -248,6 +248,20 @@ impl Limit {
         Ok(if seconds == f64::INFINITY { Limit::Never } else { Limit::after(seconds) })
     }
 
+    /// The time limit of a call of `object`: by these rules if its class is one of the package's own over a class of the
+    /// drop-in, which have a name, else as `theirs` says.
+    pub(crate) fn of_call<'py>(
+        object: &Bound<'py, PyAny>,
+        timeout: Option<&Bound<'py, PyAny>>,
+        theirs: impl FnOnce(Option<&Bound<'py, PyAny>>) -> PyResult<Limit>,
+    ) -> PyResult<Limit> {
+        let is_usual = timeout.is_none_or(|timeout| Limit::usual(timeout).is_some());
+        if is_usual || !object.hasattr(crate::naming::given_name(object.py()))? {
+            return theirs(timeout);
+        }
+        Limit::real(timeout)
+    }
+
     /// The arguments of `acquire(blocking=True, timeout=None)`.
     ///
     /// # Safety

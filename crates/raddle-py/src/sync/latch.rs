@@ -14,7 +14,16 @@ use crate::detach;
 use crate::limit::Limit;
 use crate::site::SiteCell;
 
-/// A number that is counted down to 0, and threads that wait for that. It opens once, for good.
+/// A number that is counted down to 0, and threads that wait for that. It opens once, for good. `name` is what reports call
+/// it.
+///
+/// >>> ready = CountDownLatch(2, name="ready")
+/// >>> ready.count_down()
+/// >>> ready.wait(timeout=0)
+/// False
+/// >>> ready.count_down()
+/// >>> ready.wait()
+/// True
 #[pyclass(frozen, weakref, module = "raddle")]
 pub(crate) struct CountDownLatch {
     raw: RawLatch<Sharing>,

@@ -118,6 +118,12 @@ pub(crate) fn describe(py: Python<'_>, kind: &str, address: usize, made: &SiteCe
     describe_named(py, None, (kind, address), made, taken)
 }
 
+/// The description of an object of a class that the package `raddle` has one over which takes a name.
+pub(super) fn describe_object(object: &Bound<'_, PyAny>, kind: &str, made: &SiteCell, taken: &SiteCell) -> Description {
+    let name = naming::given(object);
+    describe_named(object.py(), name.as_deref(), (kind, object.as_ptr() as usize), made, taken)
+}
+
 /// The same for one that the program may have given a name.
 pub(super) fn describe_named(
     py: Python<'_>,

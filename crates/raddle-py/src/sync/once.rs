@@ -1,23 +1,24 @@
 //! The part of `raddle.Once` that waits. What is done once is code of the program, so Python calls it: a frame of ours must
 //! not lie below code that may be cut off at the interpreter's end.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::prelude::*;
-use raddle::graph::{Call, Description, Hold, Resource};
+use raddle::graph::{Call, Description, Hold, Resource, Site};
 use raddle::sync::RawOnce;
 
 use super::lock::describe_named;
 use super::{Sharing, me};
-use crate::detach;
 use crate::limit::Limit;
 use crate::site::SiteCell;
+use crate::{detach, site};
 
 /// Whether something was done, and who is doing it.
 #[pyclass(frozen, weakref, subclass, module = "raddle")]
 pub(crate) struct OnceBase {
     raw: RawOnce<Sharing>,
-    begun: SiteCell,
+    /// Where it was begun last: the program's own line, not that of the method in between.
+    begun: Mutex<Option<Arc<dyn Site>>>,
     made: SiteCell,
     name: Option<String>,
 }
@@ -38,7 +39,11 @@ impl Resource for Doing {
     fn describe(&self) -> Description {
         let once = self.0.get();
         let name = once.name.as_deref();
-        Python::attach(|py| describe_named(py, name, ("Once", self.identity()), &once.made, &once.begun))
+        let nowhere = SiteCell::default();
+        let mut about = Python::attach(|py| describe_named(py, name, ("Once", self.identity()), &once.made, &nowhere));
+        let begun = once.begun.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        about.taken_at = begun.and_then(|site| site.place());
+        about
     }
 }
 
@@ -47,7 +52,7 @@ impl OnceBase {
     #[new]
     #[pyo3(signature = (*, name=None))]
     fn new(name: Option<String>) -> Self {
-        OnceBase { raw: RawOnce::default(), begun: SiteCell::default(), made: SiteCell::here(), name }
+        OnceBase { raw: RawOnce::default(), begun: Mutex::default(), made: SiteCell::here(), name }
     }
 
     /// The name it was given.
@@ -75,7 +80,9 @@ impl OnceBase {
         }
         let mine = mine.unwrap_or_default();
         if mine {
-            once.begun.note();
+            let site = site::of_user(py);
+            // The old one goes after the mutex is released: that may run code.
+            let _old = std::mem::replace(&mut *once.begun.lock().unwrap_or_else(PoisonError::into_inner), site);
         }
         Ok(mine)
     }

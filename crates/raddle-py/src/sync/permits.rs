@@ -18,7 +18,19 @@ use crate::limit::{Limit, arguments};
 use crate::site::SiteCell;
 use crate::{detach, error, runtime};
 
-/// A number of permits that threads take and give back.
+/// A number of permits, one or more, that threads take and give back. `name` is what reports call it.
+///
+/// `with semaphore:` and `with semaphore.permit(n):` know who holds the permits, and only that thread ends the block. What
+/// is taken by `acquire(n)` may be given back by any thread, but never more than was taken. `fair`: permits are given in the
+/// order in which threads come; else one that comes at the right moment may be served before those who sleep.
+///
+/// >>> connections = Semaphore(2, name="connections")
+/// >>> with connections.permit():
+/// ...     connections.available, connections.holders[0].name
+/// (1, 'MainThread')
+/// >>> connections.resize(5)
+/// >>> connections.available
+/// 5
 #[pyclass(frozen, weakref, subclass, module = "raddle", name = "Semaphore")]
 pub(crate) struct Permits {
     raw: RawPermits<SiteCell, Sharing>,

@@ -34,6 +34,22 @@ struct Core {
 }
 
 /// A lock that several threads hold to read, or one to write.
+///
+/// `policy` says who goes first: "fair" (who comes while a writer waits stands in line behind it, so nobody waits for ever),
+/// "read" (readers go in whenever nobody writes) or "write" (readers wait while any writer does). `name` is what reports
+/// call the lock.
+///
+/// A thread that reads may read again, even if a writer waits. One that reads and wants to write, or writes and wants
+/// anything more, would wait for itself: DeadlockError. If a thread ends while it holds the lock, whoever waits without a
+/// limit gets a LockAbandonedError, until `recover()` is called.
+///
+/// >>> table = RWLock(name="table")
+/// >>> with table.read():
+/// ...     len(table.readers), table.holder
+/// (1, None)
+/// >>> with table.write(timeout=1.0):
+/// ...     table.holder.name
+/// 'MainThread'
 #[pyclass(frozen, weakref, module = "raddle")]
 pub(crate) struct RWLock {
     core: Py<Core>,

@@ -21,7 +21,18 @@ use crate::limit::Limit;
 use crate::site::SiteCell;
 use crate::{detach, error};
 
-/// A lock that one thread holds at a time, and that only this thread releases.
+/// A lock that one thread holds at a time, and that only this thread releases. `name` is what reports call it.
+///
+/// A wait without a limit that could never end is an error: DeadlockError if the holder waits for this thread (or is it),
+/// LockAbandonedError if the holder has ended; `recover()` takes the lock over then.
+///
+/// >>> accounts = Lock(name="accounts")
+/// >>> with accounts:
+/// ...     accounts.holder.name
+/// 'MainThread'
+/// >>> with accounts.within(1.0):
+/// ...     accounts.locked()
+/// True
 #[pyclass(frozen, weakref, module = "raddle", name = "Lock")]
 pub(crate) struct StrictLock {
     raw: RawLock<Sharing>,
@@ -180,7 +191,12 @@ impl StrictLock {
     }
 }
 
-/// A lock that its holder may take again, and that answers.
+/// A lock that its holder may take again, and that only this thread releases. `name` is what reports call it.
+///
+/// >>> ledger = RLock(name="ledger")
+/// >>> with ledger, ledger.within(1.0):
+/// ...     ledger.holder.name
+/// 'MainThread'
 #[pyclass(frozen, extends = RLock, subclass, module = "raddle", name = "RLock")]
 pub(crate) struct StrictRLock {
     name: Option<String>,
