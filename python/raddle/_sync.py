@@ -152,6 +152,8 @@ class acquire_all:
     def __init__(self, *locks: Acquirable, timeout: float | None = None) -> None:
         if len({id(lock) for lock in locks}) < len(locks):
             raise ValueError("acquire_all() was given the same lock twice")
+        if timeout is not None and timeout != timeout:
+            raise ValueError("timeout must not be NaN; None is no limit, 0 does not block")
         # An address stays the same for as long as the lock lives: an order that all threads agree on.
         self._locks = sorted(locks, key=id)
         self._timeout = timeout

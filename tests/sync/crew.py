@@ -1,5 +1,6 @@
 """Threads for the tests of locks that answer: started, joined, and known to wait without sleeping to find out."""
 
+import os
 import threading as real
 import time
 
@@ -70,3 +71,9 @@ def line_of(file, mark):
     with open(file) as lines:
         number = next(number for number, line in enumerate(lines, 1) if line.rstrip().endswith(f"# {mark}"))
     return f"{file}:{number}"
+
+
+def in_text(spot):
+    """A place as texts name it: relative to the current directory, if it is below."""
+    here = os.getcwd() + os.sep
+    return spot.removeprefix(here)
