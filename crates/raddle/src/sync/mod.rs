@@ -19,8 +19,8 @@ mod typed;
 
 #[cfg(not(loom))]
 pub use typed::{
-    Barrier, BarrierWaitResult, Condvar, Event, Mutex, MutexGuard, ReentrantMutex, ReentrantMutexGuard, Semaphore,
-    SemaphorePermit,
+    Barrier, BarrierWaitResult, Condvar, Event, Latch, Mutex, MutexGuard, Once, ReentrantMutex, ReentrantMutexGuard,
+    RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore, SemaphorePermit,
 };
 
 pub use barrier::{Arrival, Broken, Failure, RawBarrier};
