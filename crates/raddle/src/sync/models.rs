@@ -154,7 +154,7 @@ fn more_places_reach_all_who_wait() {
             let ask = Ask { serial, amount: 1, heeds: STARVED, closes: false, insists: true };
             thread::spawn(move || assert!(take(&permits, ask, true)))
         });
-        permits.resize(2);
+        permits.resize(|places| places + 2);
         threads.into_iter().for_each(|thread| thread.join().unwrap());
         assert_eq!(permits.taken(), 2);
     });

@@ -130,7 +130,22 @@ impl<P, S: Sharing> RawPermits<P, S> {
 
     /// Makes it a semaphore of so many permits. If more are out, none can be had until enough came back.
     pub fn resize(&self, permits: u64) {
-        self.turnstile.resize(permits);
+        self.turnstile.resize(|_| permits);
+    }
+
+    /// Adds new permits.
+    pub fn add(&self, amount: u64) {
+        self.turnstile.resize(|permits| permits.saturating_add(amount));
+    }
+
+    /// Thread `serial` does not give back what it took last of such an amount: there are so many fewer from now on. As
+    /// [`let_go`](RawPermits::let_go) else.
+    ///
+    /// # Errors
+    /// [`TooMany`] if it does not hold such an amount.
+    pub fn forget(&self, serial: u64, amount: u64) -> Result<Held<P>, TooMany> {
+        self.turnstile.resize(|permits| permits.saturating_sub(amount));
+        self.let_go(serial, amount).inspect_err(|_| self.add(amount))
     }
 
     /// What `see` makes of each hold, in the order in which they were taken. It must not run code of the host.

@@ -216,10 +216,11 @@ impl<S: Sharing> Turnstile<S> {
         if given { Ok(()) } else { Err(()) }
     }
 
-    /// Makes it a turnstile of so many places; if more are taken, none can be had until enough were given back.
-    pub(crate) fn resize(&self, places: u64) {
+    /// Makes it a turnstile of as many places as `change` makes of their number; if more are taken, none can be had until
+    /// enough were given back.
+    pub(crate) fn resize(&self, change: impl FnOnce(u64) -> u64) {
         let line = self.locked();
-        self.places.store(places.min(MAX), Ordering::Relaxed);
+        self.places.store(change(self.places()).min(MAX), Ordering::Relaxed);
         self.settle(line, |word| word);
     }
 
