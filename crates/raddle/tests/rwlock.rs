@@ -73,30 +73,35 @@ fn what_could_never_end_is_an_error() {
 }
 
 #[test]
-fn a_cycle_through_one_of_several_readers_is_found() {
+fn a_cycle_through_the_last_of_several_readers_is_found() {
     let shared = Arc::new((RwLock::named("table", ()), Mutex::named("ledger", ()), Latch::new(2), Latch::new(1)));
-    let others: Vec<_> = (0..2)
-        .map(|at| {
-            start(&format!("reader {at}"), &shared, |(table, _, ready, go)| {
-                let _reading = table.read().unwrap();
-                ready.count_down(1);
-                go.wait();
-            })
+    let others = [0, 1].map(|at| {
+        start(&format!("reader {at}"), &shared, |(table, _, ready, go)| {
+            let _reading = table.read().unwrap();
+            ready.count_down(1);
+            go.wait();
         })
-        .collect();
+    });
     shared.2.wait();
-    let reading = shared.0.read().unwrap();
+    let closer = start("closer", &shared, |(table, ledger, ..)| {
+        let _reading = table.read().unwrap();
+        while ledger.holder().is_none() || table.waiters().is_empty() {
+            std::thread::yield_now();
+        }
+        ledger.lock().map(drop)
+    });
+    while shared.0.readers().len() < 3 {
+        std::thread::yield_now();
+    }
     let writer = start("writer", &shared, |(table, ledger, ..)| {
         let _ledger = ledger.lock().unwrap();
         drop(table.write().unwrap());
     });
-    assert_eq!(wait_of(&writer).object.name, "table");
-    let Err(LockError::Deadlock(verdict)) = shared.1.lock() else { panic!("a cycle") };
+    let Err(LockError::Deadlock(verdict)) = closer.join().unwrap() else { panic!("a cycle") };
     let Verdict::Deadlock { cycle, .. } = *verdict else { panic!("{verdict:?}") };
-    assert_eq!(cycle.waits.len(), 2);
-    let name = |at: usize| cycle.waits[at].object.holder.as_ref().unwrap().thread.serial;
-    assert_eq!([name(0), name(1)], [cycle.waits[1].thread.serial, cycle.waits[0].thread.serial]);
-    drop(reading);
+    assert_eq!(cycle.waits.iter().map(|wait| wait.thread.name.as_str()).collect::<Vec<_>>(), ["writer", "closer"]);
+    let holder = |at: usize| cycle.waits[at].object.holder.as_ref().unwrap().thread.name.as_str();
+    assert_eq!([holder(0), holder(1)], ["closer", "writer"]);
     shared.3.count_down(1);
     writer.join().unwrap();
     others.into_iter().for_each(|thread| thread.join().unwrap());

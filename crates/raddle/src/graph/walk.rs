@@ -22,7 +22,7 @@ pub(crate) enum End {
     Dead,
     /// At an object that any of several threads may give.
     Shared,
-    /// Anywhere else: at a thread that runs, at an object that nobody in particular holds, or in a cycle further on,
+    /// Anywhere else: at a thread that runs or will by itself, at an object that nobody in particular holds, or in a cycle further on,
     /// which is the business of those who are in it.
     #[default]
     Open,
@@ -82,6 +82,8 @@ impl Way {
         }
         self.met.push(next);
         match find(next) {
+            // A wait with a limit ends by itself, and must not hide, where the way forks, what lies on the other side.
+            Found::Waiting(record) if record.timed => Err(End::Open),
             Found::Waiting(record) => Ok((next, record)),
             Found::Running => Err(End::Open),
             Found::Ended => Err(End::Dead),
