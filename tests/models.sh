@@ -42,6 +42,19 @@ bug stop/token.rs '            drop(listeners);
             return None;' '            return None;' a_callback_is_called_once
 bug stop/token.rs '        inner.waiters.wake(usize::MAX);' '' who_waits_for_a_stop_hears_of_it
 bug stop/token.rs 'move |_| parker.unpark()' 'move |_| drop(parker)' a_stop_wakes_a_thread_on_its_way
+bug wait/turnstile.rs '        self.settle(line, |word| word);
+        took' '        drop(line);
+        took' a_fair_lock_serves
+bug wait/turnstile.rs 'if word & LOOK != 0 {' 'if word & LOOK > LOOK {' a_lock_for_writers_first_serves
+bug wait/turnstile.rs '        line.take_out(waiter);
+        self.settle(line, |word| word);' '        line.take_out(waiter);' a_writer_that_gives_up_opens_the_door
+bug wait/turnstile.rs '(_link, _asleep) = (Link(&waiter), Asleep::new(&waiter, self))' '_asleep = Asleep::new(&waiter, self)' a_writer_that_leaves_calls_all_readers
+bug wait/turnstile.rs 'Ordering::Relaxed);
+        self.settle(line, |word| word);' 'Ordering::Relaxed);
+        drop(line);' more_places_reach_all
+bug sync/readers.rs '            more.push(serial);
+            self.more_len.store(more.len(), Ordering::Release);' '            more.push(serial);' the_table_of_readers
+bug sync/readers.rs 'first.load() != 0 || first.exchange(0, serial, Ordering::Release).is_err()' 'first.load() != 0 || (first.store(serial), false).1' the_table_of_readers
 bug seam/os/model.rs '*self.token.lock().unwrap() = true;' 'let _ = self.token.lock().unwrap();' a_nudge_at_the_owners_end_is_seen
 bug queue/raw.rs 'Ok((_, wake)) => wake.1 = inside.getter(),' 'Ok(_) => {}' two_items_reach_two_getters
 bug queue/raw.rs '            wake.1 = inside.getter();

@@ -45,6 +45,17 @@ if TYPE_CHECKING:
     from ._shutdown import on_shutdown as on_shutdown
     from ._supervision import Exponential as Exponential
     from ._supervision import SupervisorGaveUp as SupervisorGaveUp
+    from ._sync import Barrier as Barrier
+    from ._sync import BoundedSemaphore as BoundedSemaphore
+    from ._sync import Condition as Condition
+    from ._sync import CountDownLatch as CountDownLatch
+    from ._sync import Event as Event
+    from ._sync import Lock as Lock
+    from ._sync import Once as Once
+    from ._sync import RLock as RLock
+    from ._sync import RWLock as RWLock
+    from ._sync import Semaphore as Semaphore
+    from ._sync import acquire_all as acquire_all
     from ._threads import Thread as Thread
     from ._threads import ThreadLimiter as ThreadLimiter
     from ._threads import ThreadState as ThreadState
@@ -62,19 +73,29 @@ __version__ = "0.1.0"
 # In which module each name is. Each is looked up when somebody asks for it first: to import the package does nothing yet,
 # so that a plugin or a tool may have it loaded without changing the program.
 _LATER = {
+    "Barrier": "_sync",
+    "BoundedSemaphore": "_sync",
+    "Condition": "_sync",
+    "CountDownLatch": "_sync",
     "DeadlineScope": "_raddle",
     "DeadlockError": "_raddle",
+    "Event": "_sync",
     "Exponential": "_supervision",
     "Installed": "_install",
     "Job": "_job",
+    "Lock": "_sync",
     "LockAbandonedError": "_raddle",
     "MissedError": "_job",
+    "Once": "_sync",
+    "RLock": "_sync",
+    "RWLock": "_sync",
     "Registration": "_raddle",
     "Scope": "_scopes",
+    "Semaphore": "_sync",
+    "ShutdownCallback": "_shutdown",
     "SpawnSite": "_errors",
     "StopSource": "_raddle",
     "StopToken": "_raddle",
-    "ShutdownCallback": "_shutdown",
     "Stopped": "_raddle",
     "SupervisorGaveUp": "_supervision",
     "Thread": "_threads",
@@ -84,6 +105,7 @@ _LATER = {
     "ThreadStartError": "_raddle",
     "ThreadState": "_threads",
     "ThreadStateError": "_raddle",
+    "acquire_all": "_sync",
     "add_exception_hook": "_errors",
     "any_of": "_raddle",
     "as_completed": "_threads",

@@ -3,21 +3,26 @@
 use pyo3::create_exception;
 use pyo3::exceptions::{PyBaseException, PyRuntimeError};
 use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
 use raddle::error::Misuse;
-use raddle::graph::verdict::Verdict;
+use raddle::graph::verdict::{Ending, ObjectInfo, Place, Verdict, Wait};
 
 create_exception!(
     raddle,
     DeadlockError,
     PyRuntimeError,
     "This wait would never have ended: its thread waits for one that waits for it.\n\n\
-     Raised only where nothing could have dissolved the deadlock; the text names every thread, lock and line."
+     Raised only where nothing could have dissolved the deadlock; the text names every thread, lock and line. The attribute\n\
+     `cycle` is the same as a tuple of dictionaries, one for each thread: thread, serial, holds, acquired_at, waits_for,\n\
+     waiting_at, since (seconds)."
 );
 create_exception!(
     raddle,
     LockAbandonedError,
     PyRuntimeError,
-    "This wait would never have ended: the thread that holds the lock has ended without releasing it."
+    "This wait would never have ended: the thread that holds the lock has ended without releasing it.\n\n\
+     Its attributes are `owner`, the name of that thread, `acquired_at`, where it took the lock, and `death`, the error that\n\
+     ended it, as one line, or None. A lock of the package raddle can be taken over by its `recover()`."
 );
 
 create_exception!(
@@ -72,12 +77,64 @@ pub(crate) fn cannot_start(py: Python<'_>, refused: &std::io::Error) -> PyErr {
     error
 }
 
+/// Its attribute `cycle` says in plain data what the text does.
 pub(crate) fn deadlock(verdict: &Verdict) -> PyErr {
-    DeadlockError::new_err(raddle_report::summary(verdict))
+    let error = DeadlockError::new_err(raddle_report::summary(verdict));
+    if let Verdict::Deadlock { cycle, .. } = verdict {
+        // An error without its attribute is better than another error in its place.
+        let _ = Python::attach(|py| error.value(py).setattr("cycle", edges(py, &cycle.waits)?));
+    }
+    error
 }
 
+/// One dictionary for each thread of a cycle: whom it waits for holds what the one before wants.
+fn edges<'py>(py: Python<'py>, waits: &[Wait]) -> PyResult<Bound<'py, PyTuple>> {
+    let edge = |at: usize| {
+        let (wait, before) = (&waits[at], &waits[(at + waits.len() - 1) % waits.len()]);
+        let edge = PyDict::new(py);
+        edge.set_item("thread", &wait.thread.name)?;
+        edge.set_item("serial", wait.thread.serial)?;
+        edge.set_item("holds", object(&before.object))?;
+        edge.set_item("acquired_at", before.object.holder.as_ref().and_then(|holder| spot(&holder.taken_at)))?;
+        edge.set_item("waits_for", object(&wait.object))?;
+        edge.set_item("waiting_at", spot(&wait.at))?;
+        edge.set_item("since", wait.since.as_secs_f64())?;
+        Ok(edge)
+    };
+    PyTuple::new(py, (0..waits.len()).map(edge).collect::<PyResult<Vec<_>>>()?)
+}
+
+/// `Lock 'audit'`.
+fn object(object: &ObjectInfo) -> String {
+    format!("{} '{}'", object.kind, object.name)
+}
+
+/// `app.py:9`.
+pub(crate) fn spot(place: &Option<Place>) -> Option<String> {
+    place.as_ref().map(|place| format!("{}:{}", place.file, place.line))
+}
+
+/// Its attributes say in plain data who held the lock, where it was taken, and of what that thread died (`None`: it just
+/// returned).
 pub(crate) fn abandoned(verdict: &Verdict) -> PyErr {
-    LockAbandonedError::new_err(raddle_report::summary(verdict))
+    let error = LockAbandonedError::new_err(raddle_report::summary(verdict));
+    let holder = match verdict {
+        Verdict::OwnerDead { wait, .. } => wait.object.holder.as_ref(),
+        _ => None,
+    };
+    if let Some(holder) = holder {
+        let death = match &holder.ended {
+            Some(Ending::Failed(error)) => Some(error),
+            _ => None,
+        };
+        let _ = Python::attach(|py| {
+            let error = error.value(py);
+            error.setattr("owner", &holder.thread.name)?;
+            error.setattr("acquired_at", spot(&holder.taken_at))?;
+            error.setattr("death", death)
+        });
+    }
+    error
 }
 
 /// A text that begins with the standard library's and goes on with what is known.

@@ -1,11 +1,13 @@
 //! Time limits and other arguments of blocking calls, read as the running CPython reads them.
 //!
+//! The package `raddle` itself has rules of its own ([`Limit::real`]); all else is as CPython has it.
+//!
 //! The usual values are recognised here. Anything else is handed to the interpreter's own lock (a fresh one, so that it
 //! never blocks): whatever that raises is raised, word for word, on every version.
 
 use std::time::Duration;
 
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -236,6 +238,70 @@ impl Limit {
             return Err(PyValueError::new_err("Invalid value NaN (not a number)"));
         }
         Limit::of_wait(Some(timeout))
+    }
+}
+
+/// The rules of the package `raddle` itself, which are the same for all its calls.
+impl Limit {
+    /// `None` and infinity are no limit, what is not above zero does not block, any real number is taken but NaN.
+    pub(crate) fn real(timeout: Option<&Bound<'_, PyAny>>) -> PyResult<Limit> {
+        let Some(timeout) = timeout.filter(|timeout| !timeout.is_none()) else { return Ok(Limit::Never) };
+        let seconds = match timeout.extract::<f64>() {
+            Ok(seconds) => seconds,
+            // An int that is no float any more.
+            Err(error) if error.is_instance_of::<PyOverflowError>(timeout.py()) => {
+                return Ok(if timeout.gt(0)? { Limit::Never } else { Limit::Now });
+            }
+            Err(_) => {
+                let class = timeout.get_type().name()?;
+                return Err(PyTypeError::new_err(format!("timeout must be a number of seconds or None, not {class}")));
+            }
+        };
+        if seconds.is_nan() {
+            return Err(PyValueError::new_err("timeout must not be NaN; None is no limit, 0 does not block"));
+        }
+        Ok(if seconds == f64::INFINITY { Limit::Never } else { Limit::after(seconds) })
+    }
+
+    /// The time limit of a call of `object`: by these rules if its class is one of the package's own over a class of the
+    /// drop-in, which have a name, else as `theirs` says.
+    pub(crate) fn of_call<'py>(
+        object: &Bound<'py, PyAny>,
+        timeout: Option<&Bound<'py, PyAny>>,
+        theirs: impl FnOnce(Option<&Bound<'py, PyAny>>) -> PyResult<Limit>,
+    ) -> PyResult<Limit> {
+        let is_usual = timeout.is_none_or(|timeout| Limit::usual(timeout).is_some());
+        if is_usual || !object.hasattr(crate::naming::given_name(object.py()))? {
+            return theirs(timeout);
+        }
+        Limit::real(timeout)
+    }
+
+    /// The arguments of `acquire(blocking=True, timeout=None)`.
+    ///
+    /// # Safety
+    /// As [`arguments`].
+    pub(crate) unsafe fn of_real_acquire(
+        py: Python<'_>,
+        method: &str,
+        args: *const *mut PyObject,
+        count: isize,
+        names: *mut PyObject,
+    ) -> PyResult<Limit> {
+        // SAFETY: this function's own condition.
+        let [blocking, timeout] = unsafe { blocking_and_timeout(py, method, args, count, names) }?;
+        Limit::of_real(blocking.as_ref(), timeout.as_ref())
+    }
+
+    pub(crate) fn of_real(blocking: Option<&Bound<'_, PyAny>>, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<Limit> {
+        let limit = Limit::real(timeout)?;
+        if blocking.map_or(Ok(true), |arg| arg.is_truthy())? {
+            return Ok(limit);
+        }
+        if limit != Limit::Never {
+            return Err(PyValueError::new_err("can't specify a timeout for a non-blocking call"));
+        }
+        Ok(Limit::Now)
     }
 }
 

@@ -1,14 +1,26 @@
 //! What a person would call an object: `Account.lock#2`.
 //!
-//! Nothing is named when it is made; only the place is kept. A report decodes the instruction that stored the new object
+//! Unless the program has given it a name, nothing is named when it is made; only the place is kept. A report decodes the instruction that stored the new object
 //! (`self.lock = Lock()`), and numbers those of one name in the order in which they are first told of.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, OnceLock, PoisonError};
 
+use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::PyString;
 
 use crate::site::CodeSite;
+
+/// The attribute in which the package's own classes over those of the drop-in keep the name that they were given.
+pub(crate) fn given_name(py: Python<'_>) -> &Bound<'_, PyString> {
+    intern!(py, "_raddle_name")
+}
+
+/// The name that an object of such a class was given.
+pub(crate) fn given(object: &Bound<'_, PyAny>) -> Option<String> {
+    object.getattr_opt(given_name(object.py())).ok()??.extract().ok()
+}
 
 /// How many instructions may lie between the call and the store: loading what it is stored in.
 const BETWEEN: usize = 4;

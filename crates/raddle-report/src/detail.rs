@@ -32,6 +32,10 @@ pub fn detail(misuse: &Misuse) -> String {
         Misuse::WithoutLock(lock) => {
             format!("{}; enter it first: `with condition: ...`", held_by(lock, "is not held by anybody"))
         }
+        Misuse::NotAbandoned(lock) => {
+            let rule = "only the lock of a thread that has ended can be recovered";
+            format!("{}; {rule}", held_by(lock, "is free"))
+        }
         Misuse::ReleasedTooOften { object, bound } => {
             let permits =
                 if *bound == 1 { "its only permit".to_owned() } else { format!("all of its {bound} permits") };
@@ -43,6 +47,35 @@ pub fn detail(misuse: &Misuse) -> String {
             made(object)
         ),
     }
+}
+
+/// What a wait with a time limit says that has ended for nothing after `limit`: who was in the way.
+///
+/// ```
+/// use raddle::graph::verdict::ObjectInfo;
+/// use std::time::Duration;
+///
+/// let ledger = ObjectInfo {
+///     kind: "Lock".into(),
+///     name: "ledger".into(),
+///     made_at: None,
+///     holder: None,
+///     producers: Vec::new(),
+/// };
+/// let text = raddle_report::overdue(&ledger, Duration::from_secs(1));
+/// assert_eq!(text, "Lock 'ledger' could not be taken within 1.0 s");
+/// ```
+pub fn overdue(object: &ObjectInfo, limit: Duration) -> String {
+    let time = waited(limit).unwrap_or_else(|| "0 s".to_owned());
+    let start = format!("{} could not be taken within {time}", thing(object));
+    let Some(holder) = &object.holder else { return start };
+    let place = holder.taken_at.as_ref().map(|place| format!(", which took it at {}", spot(place))).unwrap_or_default();
+    let end = match (&holder.ended, place.is_empty()) {
+        (None, _) => "",
+        (Some(_), true) => ", which has ended",
+        (Some(_), false) => " and has ended",
+    };
+    format!("{start}: it is held by '{}'{place}{end}", clean(&holder.thread.name))
 }
 
 /// `thread 'worker' was started by 'MainThread' at app.py:9, 2.0 s ago, and ended 1.5 s ago`.

@@ -43,7 +43,7 @@ mod words;
 use raddle::graph::verdict::Verdict;
 
 pub use annotation::annotation;
-pub use detail::detail;
+pub use detail::{detail, overdue};
 pub use explain::{codes, explain};
 pub use style::Style;
 pub use summary::summary;

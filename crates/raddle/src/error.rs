@@ -140,6 +140,8 @@ pub enum Misuse {
     ReleasedUnheld(Box<Unheld>),
     /// A condition was waited for or notified without its lock.
     WithoutLock(Box<Unheld>),
+    /// A lock was to be recovered whose holder has not ended, or that is free.
+    NotAbandoned(Box<Unheld>),
     /// More permits were given back than had been taken.
     ReleasedTooOften {
         /// The semaphore.

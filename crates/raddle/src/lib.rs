@@ -39,8 +39,8 @@ pub use executor::{Pool, Task, TaskError};
 pub use facade::{on_shutdown, on_verdict, runtime, shutdown};
 #[cfg(not(loom))]
 pub use sync::{
-    Barrier, BarrierWaitResult, Condvar, Event, Mutex, MutexGuard, ReentrantMutex, ReentrantMutexGuard, Semaphore,
-    SemaphorePermit,
+    Barrier, BarrierWaitResult, Condvar, Event, Latch, Mutex, MutexGuard, Once, ReentrantMutex, ReentrantMutexGuard,
+    RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore, SemaphorePermit,
 };
 #[cfg(not(loom))]
 pub use thread::{JoinHandle, spawn};

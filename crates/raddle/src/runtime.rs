@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
 use std::time::Duration;
 
-use crate::graph::verdict::{Cause, Place, Reason, ThreadKind, Verdict};
+use crate::graph::verdict::{Cause, Place, Reason, ThreadKind, Verdict, Wait};
 use crate::graph::{Call, Description, End, ForeignWait, Found, Hold, Knot, Record, Resource, Step, Walk, knot, walk};
 use crate::seam::{Guard, Mutex, Parker, Time};
 use crate::thread::{Callbacks, Carriers, Origin, Registry, State, Thread};
@@ -232,8 +232,7 @@ impl Runtime {
         let concerned: Vec<_> = {
             let (serial, gave, held_up) = (ended.serial(), ended.has_given(), self.held_up.lock());
             let is_concerned = |wait: &&HeldUp| {
-                let held = wait.resource.holder().is_some_and(|hold| hold.serial == serial);
-                held || gave && wait.resource.producers().contains(&serial)
+                wait.resource.is_held_by(serial) || gave && wait.resource.producers().contains(&serial)
             };
             held_up.values().filter(is_concerned).map(|wait| Arc::clone(&wait.parker)).collect()
         };
@@ -241,6 +240,16 @@ impl Runtime {
         if concerned.is_empty() && asleep >= self.threads.load(Ordering::SeqCst) {
             self.nudge_a_sleeper();
         }
+    }
+
+    /// The threads that wait for what `resource` is a way of asking for, and how; who has waited longest comes first. Runs code
+    /// of the host.
+    pub fn waiters(&self, resource: &dyn Resource) -> Vec<Wait> {
+        let is_it = |record: &Record| record.resource.identity() == resource.identity();
+        let wait = |thread: Arc<Thread>| Some((thread.record().filter(is_it)?, thread));
+        let mut waits: Vec<_> = self.threads().into_iter().filter_map(wait).collect();
+        waits.sort_by_key(|(record, _)| record.epoch);
+        waits.iter().map(|(record, thread)| self.describe(thread.info(), record)).collect()
     }
 
     fn nudge_a_sleeper(&self) {

@@ -86,3 +86,41 @@ fn permits_beyond_the_most_there_can_be_are_lost() {
     drop(semaphore.acquire());
     assert_eq!(semaphore.available_permits(), Semaphore::MAX_PERMITS);
 }
+
+#[test]
+fn a_fair_one_serves_in_the_order_of_arrival() {
+    let shared = Arc::new((Semaphore::fair("slots", 1), std::sync::Mutex::new(Vec::new())));
+    let first = shared.0.acquire();
+    let waiters: Vec<_> = (0..8)
+        .map(|at| {
+            let waiter = start(&format!("t{at}"), &shared, move |(slots, served)| {
+                let _permit = slots.acquire();
+                served.lock().unwrap().push(at);
+            });
+            assert_eq!(wait_of(&waiter).object.name, "slots");
+            waiter
+        })
+        .collect();
+    drop(first);
+    waiters.into_iter().for_each(|waiter| waiter.join().unwrap());
+    assert_eq!(*shared.1.lock().unwrap(), (0..8).collect::<Vec<_>>());
+}
+
+#[test]
+fn who_wants_many_is_not_passed_for_ever() {
+    let shared = Arc::new((Semaphore::new(4), AtomicUsize::new(0)));
+    let small = |(slots, stop): &(Semaphore, AtomicUsize)| {
+        while stop.load(Ordering::Relaxed) == 0 {
+            let _permit = slots.acquire();
+            thread::yield_now();
+        }
+    };
+    let threads: Vec<_> = (0..6).map(|n| start(&format!("small-{n}"), &shared, small)).collect();
+    for _ in 0..100 {
+        drop(shared.0.try_acquire_many_for(4, Duration::from_secs(30)).unwrap());
+    }
+    shared.1.store(1, Ordering::Relaxed);
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    assert_eq!(shared.0.available_permits(), 4);
+    assert!(shared.0.holders().is_empty() && shared.0.waiters().is_empty());
+}

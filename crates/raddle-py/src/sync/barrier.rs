@@ -12,7 +12,7 @@ use raddle::error::Misuse;
 use raddle::graph::{Call, Description, Hold, Resource};
 use raddle::sync::{Arrival, Failure, RawBarrier};
 
-use super::lock::describe;
+use super::lock::describe_object;
 use crate::fastcall::{Method, guarded, install, object};
 use crate::limit::{Limit, one_argument};
 use crate::site::SiteCell;
@@ -51,7 +51,7 @@ impl Resource for Meeting {
 
     fn describe(&self) -> Description {
         let made = &self.0.get().made;
-        Python::attach(|py| describe(py, "Barrier", self.0.as_ptr() as usize, made, &SiteCell::default()))
+        Python::attach(|py| describe_object(self.0.bind(py), "Barrier", made, &SiteCell::default()))
     }
 }
 
@@ -80,7 +80,8 @@ impl Barrier {
         if arrival.last {
             return barrier.open(py, &arrival).map(|()| arrival.index);
         }
-        let limit = Limit::of_timed_wait(timeout.as_ref()).inspect_err(|_| barrier.raw.abort())?;
+        let limit = Limit::of_call(this.bind(py), timeout.as_ref(), Limit::of_timed_wait);
+        let limit = limit.inspect_err(|_| barrier.raw.abort())?;
         let resource = Arc::new(Meeting(this.clone_ref(py)));
         let mut met = true;
         detach::block(py, resource, (Call::Wait, limit), |blocked| match barrier.raw.wait(&arrival, blocked) {

@@ -17,7 +17,7 @@ use raddle::error::Misuse;
 use raddle::graph::{Call, Description, Hold, Resource};
 use raddle::sync::RawCondition;
 
-use super::lock::{self, Lock, describe};
+use super::lock::{self, Lock, describe_object};
 use super::rlock::{self, RLock};
 use super::unheld;
 use crate::fastcall::{Method, guarded, install, none, object, receiver, truth};
@@ -147,7 +147,7 @@ impl Resource for Notification {
 
     fn describe(&self) -> Description {
         let made = &self.0.get().made;
-        Python::attach(|py| describe(py, "Condition", self.0.as_ptr() as usize, made, &SiteCell::default()))
+        Python::attach(|py| describe_object(self.0.bind(py), "Condition", made, &SiteCell::default()))
     }
 }
 
@@ -173,7 +173,7 @@ impl Resource for LockOf {
                 Some(Beneath::RLock(lock)) => lock.get().taken(),
                 _ => &nowhere,
             };
-            describe(py, "Condition", self.0.as_ptr() as usize, &condition.made, taken)
+            describe_object(self.0.bind(py), "Condition", &condition.made, taken)
         })
     }
 }
@@ -239,9 +239,10 @@ impl Condition {
         })
     }
 
-    fn wait(this: Py<Self>, py: Python<'_>, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
+    fn wait<'py>(this: Py<Self>, py: Python<'py>, timeout: Option<&Bound<'py, PyAny>>) -> PyResult<bool> {
         let resource = || Arc::new(Notification(this.clone_ref(py))) as Arc<dyn Resource>;
-        Condition::wait_for_it(&this, py, || Limit::of_wait(timeout), Call::Wait, resource)
+        let limit = || Limit::of_call(this.bind(py), timeout, Limit::of_wait);
+        Condition::wait_for_it(&this, py, limit, Call::Wait, resource)
     }
 
     /// Waits to be notified, told of as waiting in `call` for `resource`. The limit is read when the lock is released.

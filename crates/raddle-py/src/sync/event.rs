@@ -11,7 +11,7 @@ use raddle::sync::RawEvent;
 
 use super::Sharing;
 use super::condition::Condition;
-use super::lock::describe;
+use super::lock::describe_object;
 use crate::detach;
 use crate::fastcall::{Method, guarded, install, none, object, receiver, truth};
 use crate::limit::{Limit, one_argument};
@@ -41,7 +41,7 @@ impl Resource for Flag {
 
     fn describe(&self) -> Description {
         let event = self.0.get();
-        Python::attach(|py| describe(py, "Event", self.0.as_ptr() as usize, &event.made, &SiteCell::default()))
+        Python::attach(|py| describe_object(self.0.bind(py), "Event", &event.made, &SiteCell::default()))
     }
 }
 
@@ -51,7 +51,7 @@ impl Event {
         if event.raw.is_set() {
             return Ok(true);
         }
-        let limit = Limit::of_wait(timeout)?;
+        let limit = Limit::of_call(this.bind(py), timeout, Limit::of_wait)?;
         if limit == Limit::Now {
             return Ok(false);
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use pyo3::ffi::PyObject;
 use pyo3::prelude::*;
 use raddle::error::Misuse;
+use raddle::graph::verdict::Place;
 use raddle::graph::{Call, Description, Hold, Resource, Site};
 use raddle::sync::{NotHeld, RawLock};
 
@@ -114,13 +115,35 @@ impl Resource for Held {
 
 /// The description of an object of class `kind`.
 pub(crate) fn describe(py: Python<'_>, kind: &str, address: usize, made: &SiteCell, taken: &SiteCell) -> Description {
+    describe_named(py, None, (kind, address), made, taken)
+}
+
+/// The description of an object of a class that the package `raddle` has one over which takes a name.
+pub(super) fn describe_object(object: &Bound<'_, PyAny>, kind: &str, made: &SiteCell, taken: &SiteCell) -> Description {
+    let name = naming::given(object);
+    describe_named(object.py(), name.as_deref(), (kind, object.as_ptr() as usize), made, taken)
+}
+
+/// The same for one that the program may have given a name.
+pub(super) fn describe_named(
+    py: Python<'_>,
+    name: Option<&str>,
+    (kind, address): (&str, usize),
+    made: &SiteCell,
+    taken: &SiteCell,
+) -> Description {
     let made = made.get(py);
     Description {
         kind: kind.to_owned(),
-        name: naming::of(py, made.as_ref(), address, kind),
+        name: name.map_or_else(|| naming::of(py, made.as_ref(), address, kind), str::to_owned),
         made_at: made.as_ref().and_then(Site::place),
-        taken_at: taken.get(py).filter(|site| !site.is_thread_target(py)).as_ref().and_then(Site::place),
+        taken_at: place_taken(py, taken),
     }
+}
+
+/// Where the thing was taken, if that is a place in the program.
+pub(super) fn place_taken(py: Python<'_>, taken: &SiteCell) -> Option<Place> {
+    taken.get(py).filter(|site| !site.is_thread_target(py)).as_ref().and_then(Site::place)
 }
 
 #[pymethods]

@@ -1,11 +1,17 @@
-//! The classes of `threading`, over the engine's raw forms of the same names.
+//! The classes of `threading`, and those that the package `raddle` adds, over the engine's raw forms of the same names.
 
+pub(crate) mod answers;
 mod barrier;
 pub(crate) mod condition;
 mod event;
+mod latch;
 pub(crate) mod lock;
+mod once;
+mod permits;
 mod rlock;
+mod rwlock;
 mod semaphore;
+mod strict;
 
 use std::ffi::CStr;
 
@@ -48,5 +54,11 @@ pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     semaphore::add_to(module)?;
     condition::add_to(module)?;
     event::add_to(module)?;
-    barrier::add_to(module)
+    barrier::add_to(module)?;
+    rwlock::add_to(module)?;
+    strict::add_to(module)?;
+    permits::add_to(module)?;
+    module.add_class::<latch::CountDownLatch>()?;
+    module.add_class::<once::OnceBase>()?;
+    answers::add_to(module)
 }

@@ -9,8 +9,8 @@ use raddle::error::Misuse;
 use raddle::graph::{Call, Description, Hold, Resource};
 use raddle::sync::{NotHeld, RawRLock};
 
-use super::lock::describe;
-use super::{Sharing, me, unheld};
+use super::lock::describe_named;
+use super::{Sharing, me, strict, unheld};
 use crate::fastcall::{Method, guarded, install, none, object, receiver, truth};
 use crate::limit::Limit;
 use crate::site::SiteCell;
@@ -80,6 +80,17 @@ impl RLock {
         self.raw.hold()
     }
 
+    pub(super) fn is_held(&self) -> bool {
+        self.raw.holder().is_some()
+    }
+
+    /// Makes thread `to`, which is the calling one, the holder in the place of `from`, which has ended.
+    pub(super) fn take_over(&self, from: u64, to: u64) -> Result<(), NotHeld> {
+        self.raw.take_over(from, to)?;
+        self.taken.note();
+        Ok(())
+    }
+
     pub(super) fn taken(&self) -> &SiteCell {
         &self.taken
     }
@@ -96,15 +107,23 @@ impl RLock {
 
 /// A re-entrant lock as a thing to wait for.
 #[derive(Debug)]
-struct Held(Py<RLock>);
+pub(super) struct Held(pub(super) Py<RLock>);
 
 impl Resource for Held {
     fn holder(&self) -> Option<Hold> {
         self.0.get().raw.hold()
     }
 
+    fn identity(&self) -> usize {
+        self.0.as_ptr() as usize
+    }
+
     fn describe(&self) -> Description {
-        Python::attach(|py| describe(py, "RLock", self.0.as_ptr() as usize, &self.0.get().made, &self.0.get().taken))
+        let lock = self.0.get();
+        Python::attach(|py| {
+            let name = strict::name_of(self.0.bind(py));
+            describe_named(py, name, ("RLock", self.identity()), &lock.made, &lock.taken)
+        })
     }
 }
 
@@ -123,7 +142,7 @@ impl RLock {
 
     /// Whether somebody holds it.
     fn locked(&self) -> bool {
-        self.raw.holder().is_some()
+        self.is_held()
     }
 
     fn _is_owned(&self) -> bool {

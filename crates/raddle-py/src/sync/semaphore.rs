@@ -14,7 +14,7 @@ use raddle::graph::{Call, Description, Hold, Resource};
 use raddle::sync::RawSemaphore;
 
 use super::Sharing;
-use super::lock::describe;
+use super::lock::describe_object;
 use crate::fastcall::{Method, guarded, install, is_plain, none, object, receiver, truth};
 use crate::limit::{Limit, blocking_and_timeout, one_argument};
 use crate::site::SiteCell;
@@ -57,7 +57,7 @@ impl Semaphore {
         if semaphore.raw.try_acquire() {
             return Ok(true);
         }
-        let limit = if blocking { Limit::of_timed_wait(timeout)? } else { Limit::Now };
+        let limit = if blocking { Limit::of_call(this.bind(py), timeout, Limit::of_timed_wait)? } else { Limit::Now };
         if limit == Limit::Now {
             return Ok(false);
         }
@@ -118,7 +118,7 @@ impl Resource for Permits {
     fn describe(&self) -> Description {
         Python::attach(|py| {
             let kind = self.0.bind(py).get_type().name().map_or_else(|_| "Semaphore".into(), |name| name.to_string());
-            describe(py, &kind, self.0.as_ptr() as usize, &self.0.get().made, &SiteCell::default())
+            describe_object(self.0.bind(py), &kind, &self.0.get().made, &SiteCell::default())
         })
     }
 }

@@ -39,8 +39,8 @@ impl Node {
         if !record.is_asleep() {
             return None;
         }
-        let groups = match record.resource.holder() {
-            Some(hold) => vec![vec![hold]],
+        let groups: Vec<Vec<Hold>> = match record.resource.holder() {
+            Some(hold) => [hold].into_iter().chain(record.resource.other_holders()).map(|hold| vec![hold]).collect(),
             None => {
                 let helpers = record.resource.helpers(runs);
                 helpers.into_iter().map(|group| group.into_iter().map(shared).collect()).collect()

@@ -3,8 +3,8 @@
 //! The graph is never stored as one. Its edges are where the facts are: a thread knows what it waits for
 //! (a record, written when it goes to sleep), an object knows who holds it ([`Resource::holder`], the lock word). A
 //! thread that goes to sleep follows them from itself: object, holder, what the holder waits for, ... (`walk.rs`). Threads
-//! wait for one thing at a time and things with an owner have one, so there is one way to go, and the last thread to
-//! close a cycle finds it whole, because each writes its record before it looks.
+//! wait for one thing at a time and most things with an owner have one, so there is mostly one way to go; it forks at a lock
+//! that several threads read. The last thread to close a cycle finds it whole, because each writes its record before it looks.
 //!
 //! A wait that any of several threads may end is no single way any more; see `knot.rs`. One that nobody in particular may end
 //! is still suspicious if all who did so in the past are dead: `orphan.rs`.

@@ -6,10 +6,22 @@ use std::sync::Arc;
 use super::verdict::Place;
 
 /// Something that threads wait for.
+///
+/// For a thing that is asked for in several ways (a lock for readers and writers), one way of asking for it.
 pub trait Resource: Send + Sync + Debug {
-    /// Who holds it now, if it is a thing that is held by one thread. Called from any thread at any moment: reads words,
-    /// takes no lock and runs no code of the program or its host.
+    /// Who holds it now, if it is a thing that threads hold. Called from any thread at any moment: reads words, takes no
+    /// mutex but one that is never held while another is taken, and runs no code of the program or its host.
     fn holder(&self) -> Option<Hold>;
+
+    /// If several threads hold it and all of them have to let go: the others.
+    fn other_holders(&self) -> Vec<Hold> {
+        Vec::new()
+    }
+
+    /// Which object it is, as a number that no two living ones share; 0 if nobody is to ask who waits for it.
+    fn identity(&self) -> usize {
+        0
+    }
 
     /// Whether a thread may end and leave it held, or be the last that gave it. If not, whoever waits for it need not hear of
     /// the ends of threads.
@@ -70,6 +82,14 @@ pub struct Description {
     pub made_at: Option<Place>,
     /// Where the present holder took it.
     pub taken_at: Option<Place>,
+}
+
+impl dyn Resource + '_ {
+    /// Whether thread `serial` is among those who hold it.
+    pub(crate) fn is_held_by(&self, serial: u64) -> bool {
+        let is_its = |hold: Hold| hold.serial == serial;
+        self.holder().is_some_and(|first| is_its(first) || self.other_holders().into_iter().any(is_its))
+    }
 }
 
 /// A place in the program, remembered cheaply and made readable on demand.

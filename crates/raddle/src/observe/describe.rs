@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::graph::verdict::{
     Cause, Cycle, Ending, Holder, Leaked, ObjectInfo, Outcome, Place, Producer, ThreadInfo, ThreadKind, Verdict, Wait,
 };
-use crate::graph::{Call, Hold, Record, Resource, Step};
+use crate::graph::{Call, Record, Resource, Step};
 use crate::runtime::Runtime;
 use crate::thread::Thread;
 
@@ -32,13 +32,14 @@ impl Runtime {
     }
 
     fn holder_of(&self, resource: &dyn Resource, taken_at: Option<Place>) -> Option<Holder> {
-        resource.holder().map(|hold| self.holder_by(hold, taken_at))
+        resource.holder().map(|hold| self.holder(hold.serial, taken_at))
     }
 
-    fn holder_by(&self, hold: Hold, taken_at: Option<Place>) -> Holder {
-        let ended = self.thread(hold.serial).is_none();
-        let ending = self.remembered(hold.serial).map_or(Ending::Finished, |thread| thread.ending());
-        Holder { thread: self.info_of(hold.serial), taken_at, ended: ended.then_some(ending) }
+    /// Thread `serial` as the holder of something that it took at `taken_at`.
+    pub fn holder(&self, serial: u64, taken_at: Option<Place>) -> Holder {
+        let ended = self.thread(serial).is_none();
+        let ending = self.remembered(serial).map_or(Ending::Finished, |thread| thread.ending());
+        Holder { thread: self.info_of(serial), taken_at, ended: ended.then_some(ending) }
     }
 
     fn info_of(&self, serial: u64) -> ThreadInfo {
@@ -48,8 +49,10 @@ impl Runtime {
 
     fn describe_step(&self, step: &Step) -> Wait {
         let mut wait = self.describe(self.info_of(step.serial), &step.record);
-        // Of several that might end it, the one that the cycle goes on with.
-        wait.object.holder.get_or_insert_with(|| self.holder_by(step.hold, None));
+        // Of several that might or must end it, the one that the cycle goes on with.
+        if wait.object.holder.as_ref().is_none_or(|holder| holder.thread.serial != step.hold.serial) {
+            wait.object.holder = Some(self.holder(step.hold.serial, None));
+        }
         wait
     }
 

@@ -51,6 +51,7 @@ pub struct NotHeld;
 /// assert!(lock.try_acquire(7, true));
 /// assert_eq!(lock.holder(), Some(7));
 /// assert!(!lock.try_acquire(8, true));
+/// assert!(lock.release_by(8).is_err());
 /// lock.release().unwrap();
 /// assert!(lock.release().is_err());
 /// ```
@@ -105,6 +106,23 @@ impl<S: Sharing> RawLock<S> {
     #[inline]
     pub fn release(&self) -> Result<(), NotHeld> {
         self.gate.give_if(1, |word| word >> SHIFT != 0).map_err(|_| NotHeld)
+    }
+
+    /// Lets the lock go, which thread `serial` holds.
+    ///
+    /// # Errors
+    /// [`NotHeld`] if it does not.
+    #[inline]
+    pub fn release_by(&self, serial: u64) -> Result<(), NotHeld> {
+        self.gate.give_if(1, |word| word >> SHIFT == serial).map_err(|_| NotHeld)
+    }
+
+    /// Makes thread `to` the holder in the place of `from`, which has ended. The hold is marked.
+    ///
+    /// # Errors
+    /// [`NotHeld`] if `from` does not hold it.
+    pub fn take_over(&self, from: u64, to: u64) -> Result<(), NotHeld> {
+        self.gate.replace_if(token(to, true), |word| word >> SHIFT == from).map_err(|_| NotHeld)
     }
 
     /// The serial of the holder.

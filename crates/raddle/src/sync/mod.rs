@@ -4,21 +4,32 @@
 pub(crate) mod barrier;
 pub(crate) mod condition;
 pub(crate) mod event;
+mod latch;
 pub(crate) mod lock;
+#[cfg(all(test, loom))]
+mod models;
+mod once;
+mod permits;
+mod readers;
 pub(crate) mod rlock;
+pub(crate) mod rwlock;
 pub(crate) mod semaphore;
 #[cfg(not(loom))]
 mod typed;
 
 #[cfg(not(loom))]
 pub use typed::{
-    Barrier, BarrierWaitResult, Condvar, Event, Mutex, MutexGuard, ReentrantMutex, ReentrantMutexGuard, Semaphore,
-    SemaphorePermit,
+    Barrier, BarrierWaitResult, Condvar, Event, Latch, Mutex, MutexGuard, Once, ReentrantMutex, ReentrantMutexGuard,
+    RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore, SemaphorePermit,
 };
 
 pub use barrier::{Arrival, Broken, Failure, RawBarrier};
 pub use condition::{Place, RawCondition};
 pub use event::RawEvent;
+pub use latch::RawLatch;
 pub use lock::{NotHeld, RawLock};
+pub use once::RawOnce;
+pub use permits::{Held, RawPermits};
 pub use rlock::RawRLock;
+pub use rwlock::{Policy, RawRwLock, Side};
 pub use semaphore::{RawSemaphore, TooMany};

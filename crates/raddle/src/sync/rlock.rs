@@ -116,6 +116,16 @@ impl<S: Sharing> RawRLock<S> {
         self.gate.give_if(1, |_| true).map(|()| depth).map_err(|_| NotHeld)
     }
 
+    /// Makes thread `to` the holder, once, in the place of `from`, which has ended.
+    ///
+    /// # Errors
+    /// [`NotHeld`] if `from` does not hold it.
+    pub fn take_over(&self, from: u64, to: u64) -> Result<(), NotHeld> {
+        self.gate.replace_if(token(to, false), |word| word >> SHIFT == from).map_err(|_| NotHeld)?;
+        self.depth.store(1, Ordering::Relaxed);
+        Ok(())
+    }
+
     /// Whether thread `serial` holds it.
     #[inline]
     pub fn is_held_by(&self, serial: u64) -> bool {

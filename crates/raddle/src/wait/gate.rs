@@ -242,6 +242,15 @@ impl<K: Permits, S: Sharing> Gate<K, S> {
         new
     }
 
+    /// Sets the kind's bits to `permits` if `held` says so of the word; the queue and its flags stay.
+    ///
+    /// # Errors
+    /// The word, if not.
+    pub(crate) fn replace_if(&self, permits: u64, held: impl Fn(u64) -> bool) -> Result<(), u64> {
+        let old = self.word.update(|word| if held(word) { word & QUEUE_FLAGS | permits } else { word });
+        if held(old) { Ok(()) } else { Err(old) }
+    }
+
     /// Sets the kind's bits, as after a fork or a pickle: nobody may be waiting.
     pub(crate) fn reset(&self, permits: u64) {
         self.word.store(permits << SHIFT);

@@ -1,5 +1,6 @@
 //! One way to wait. Every blocking thing of the runtime is a [`Queue`] of sleeping threads, or a [`Gate`], which is a
-//! word of state with a queue behind it; nothing else blocks.
+//! word of state with a queue behind it, or a [`Turnstile`], a word with a queue of threads that want different amounts;
+//! nothing else blocks.
 //!
 //! # Protocol
 //!
@@ -22,6 +23,7 @@ pub(crate) mod crowd;
 pub(crate) mod fork;
 pub(crate) mod gate;
 pub(crate) mod queue;
+pub(crate) mod turnstile;
 
 use std::sync::Arc;
 
@@ -29,6 +31,7 @@ pub(crate) use crowd::{Link, Popped};
 pub(crate) use fork::{Asleep, Home};
 pub(crate) use gate::{Gate, Permits};
 pub(crate) use queue::{Queue, Waiter};
+pub(crate) use turnstile::{Ask, Order, Turnstile};
 
 /// How the runtime puts a thread to sleep: the graph's `Blocked` for real, a plain park in the models.
 pub(crate) trait Sleep {

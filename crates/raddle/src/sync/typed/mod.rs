@@ -9,14 +9,20 @@
 mod barrier;
 mod condvar;
 mod event;
+mod latch;
 mod mutex;
 mod named;
+mod once;
 mod reentrant_mutex;
+mod rwlock;
 mod semaphore;
 
 pub use barrier::{Barrier, BarrierWaitResult};
 pub use condvar::Condvar;
 pub use event::Event;
+pub use latch::Latch;
 pub use mutex::{Mutex, MutexGuard};
+pub use once::Once;
 pub use reentrant_mutex::{ReentrantMutex, ReentrantMutexGuard};
+pub use rwlock::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 pub use semaphore::{Semaphore, SemaphorePermit};

@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::named::{Named, Raw};
 use crate::error::LockError;
 use crate::facade::runtime;
+use crate::graph::verdict::Wait;
 use crate::graph::{Call, Hold};
 use crate::sync::RawLock;
 use crate::thread::serial;
@@ -39,8 +40,9 @@ pub struct Mutex<T: ?Sized> {
 impl Raw for RawLock {
     const KIND: &'static str = "Mutex";
 
+    /// Only guards take it, so a thread that has ended will not give it back.
     fn hold(&self) -> Option<Hold> {
-        RawLock::hold(self)
+        RawLock::hold(self).map(|hold| Hold { strict: true, ..hold })
     }
 }
 
@@ -131,6 +133,39 @@ impl<T: ?Sized> Mutex<T> {
     /// The serial of the thread that holds it.
     pub fn holder(&self) -> Option<u64> {
         self.lock.raw.holder()
+    }
+
+    /// The waits for it, longest first.
+    ///
+    /// ```
+    /// # let _ = || {
+    /// let ledger = raddle::Mutex::named("ledger", 0);
+    /// for wait in ledger.waiters() {
+    ///     println!("{} has waited {:?}", wait.thread.name, wait.since);
+    /// }
+    /// # };
+    /// ```
+    pub fn waiters(&self) -> Vec<Wait> {
+        runtime().waiters(&*self.lock)
+    }
+
+    /// Takes over the lock of a thread that has ended without giving it back (a guard that was forgotten): the caller holds
+    /// it then, and may put the value in order. `None` if the holder lives, or nobody holds it.
+    ///
+    /// ```
+    /// let ledger = std::sync::Arc::new(raddle::Mutex::named("ledger", 1));
+    /// assert!(ledger.recover().is_none());
+    /// let forgetful = ledger.clone();
+    /// raddle::spawn("forgetful", move || std::mem::forget(forgetful.lock())).unwrap().join().unwrap();
+    /// *ledger.recover().unwrap() = 2;
+    /// assert_eq!(*ledger.lock()?, 2);
+    /// # Ok::<(), raddle::LockError>(())
+    /// ```
+    #[track_caller]
+    pub fn recover(&self) -> Option<MutexGuard<'_, T>> {
+        let dead = self.holder().filter(|holder| runtime().thread(*holder).is_none())?;
+        self.lock.raw.take_over(dead, serial(runtime)).ok()?;
+        Some(self.guard(Location::caller()))
     }
 }
 

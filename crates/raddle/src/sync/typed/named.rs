@@ -89,6 +89,10 @@ impl<R: Raw + 'static> Resource for Named<R> {
         self.raw.hold()
     }
 
+    fn identity(&self) -> usize {
+        ptr::from_ref(self).addr()
+    }
+
     fn describe(&self) -> Description {
         // SAFETY: null or a `&'static Location`, as `note` stored it.
         let taken = unsafe { self.taken.load(Ordering::Relaxed).as_ref() };

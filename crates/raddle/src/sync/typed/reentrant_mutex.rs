@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::named::{Named, Raw};
 use crate::error::LockError;
 use crate::facade::runtime;
+use crate::graph::verdict::Wait;
 use crate::graph::{Call, Hold};
 use crate::sync::RawRLock;
 use crate::thread::serial;
@@ -119,6 +120,21 @@ impl<T: ?Sized> ReentrantMutex<T> {
     /// The serial of the thread that holds it.
     pub fn holder(&self) -> Option<u64> {
         self.lock.raw.holder().map(|(serial, _)| serial)
+    }
+
+    /// The waits for it, longest first.
+    pub fn waiters(&self) -> Vec<Wait> {
+        runtime().waiters(&*self.lock)
+    }
+
+    /// Takes over the lock of a thread that has ended without giving it back (a guard that was forgotten): the caller holds
+    /// it then, once. `None` if the holder lives, or nobody holds it.
+    #[track_caller]
+    pub fn recover(&self) -> Option<ReentrantMutexGuard<'_, T>> {
+        let (me, site) = (serial(runtime), Location::caller());
+        let dead = self.holder().filter(|holder| runtime().thread(*holder).is_none())?;
+        self.lock.raw.take_over(dead, me).ok()?;
+        Some(self.guard(me, site))
     }
 }
 

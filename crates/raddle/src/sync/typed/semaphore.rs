@@ -1,4 +1,4 @@
-//! Permits for Rust: [`RawSemaphore`] with a guard for each permit.
+//! Permits for Rust: [`RawPermits`] with a name and a guard for what was taken.
 
 use std::fmt;
 use std::panic::Location;
@@ -6,53 +6,95 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::named::{Named, Raw};
-use crate::graph::Call;
-use crate::sync::RawSemaphore;
+use crate::facade::{self, runtime};
+use crate::graph::verdict::{Holder, Wait};
+use crate::graph::{Call, Description, Halt, Hold, Resource, Site};
+use crate::sync::RawPermits;
+use crate::thread::serial;
 
-/// A number of permits; who finds none left waits for one.
+type Permits = RawPermits<&'static Location<'static>>;
+
+/// A number of permits; who finds too few left waits.
 ///
 /// ```
 /// use raddle::Semaphore;
-/// let connections = Semaphore::named("connections", 2);
+/// let connections = Semaphore::named("connections", 3);
 /// let first = connections.acquire();
-/// let second = connections.acquire();
+/// let others = connections.acquire_many(2);
 /// assert!(connections.try_acquire().is_none());
 /// drop(first);
 /// assert_eq!(connections.available_permits(), 1);
-/// # drop(second);
+/// assert_eq!(connections.holders()[0].thread.serial, raddle::thread::serial(raddle::runtime));
+/// # drop(others);
 /// ```
 ///
-/// Reports name a thread that waits for a permit, and do not name who has the permits: they belong to nobody in
-/// particular, and whoever likes may [add](Semaphore::add_permits) one.
+/// Reports name a thread that waits for a permit, and who holds all of them if that is one thread; but whoever likes may
+/// [add](Semaphore::add_permits) one, so no wait is ended by an error.
 pub struct Semaphore {
-    permits: Arc<Named<RawSemaphore>>,
+    permits: Arc<Named<Permits>>,
 }
 
-impl Raw for RawSemaphore {
+impl Raw for Permits {
     const KIND: &'static str = "Semaphore";
 }
 
-/// One permit of a [`Semaphore`]; dropping it, on whichever thread, gives the permit back.
+/// So many permits, as a thing to wait for.
+#[derive(Debug)]
+struct Wanted {
+    permits: Arc<Named<Permits>>,
+    amount: u64,
+}
+
+impl Resource for Wanted {
+    fn holder(&self) -> Option<Hold> {
+        self.permits.raw.hold_on(self.amount)
+    }
+
+    fn helpers(&self, _: &dyn Fn(u64) -> bool) -> Vec<Vec<u64>> {
+        let in_the_way = self.permits.raw.in_the_way(self.amount);
+        if in_the_way.is_empty() { Vec::new() } else { vec![in_the_way] }
+    }
+
+    fn identity(&self) -> usize {
+        self.permits.identity()
+    }
+
+    fn describe(&self) -> Description {
+        let holder = self.holder().map(|hold| hold.serial);
+        let sites = self.permits.raw.holders(|held| (Some(held.serial) == holder).then_some(held.place));
+        Description { taken_at: sites.into_iter().flatten().find_map(Site::place), ..self.permits.describe() }
+    }
+}
+
+/// Permits of a [`Semaphore`]; dropping this, on whichever thread, gives them back.
 #[must_use]
 #[derive(Debug)]
 pub struct SemaphorePermit<'a> {
     semaphore: &'a Semaphore,
+    serial: u64,
+    amount: u64,
 }
 
 impl Semaphore {
     /// The most permits there can be at a time; what is added beyond that is lost.
-    pub const MAX_PERMITS: u64 = RawSemaphore::MAX;
+    pub const MAX_PERMITS: u64 = Permits::MAX;
 
     /// A semaphore called after the place where it is made.
     #[track_caller]
     pub fn new(permits: u64) -> Self {
-        Semaphore { permits: Named::unnamed(RawSemaphore::new(permits)) }
+        Semaphore { permits: Named::unnamed(RawPermits::new(permits, false)) }
     }
 
     /// A semaphore that reports call `name`.
     #[track_caller]
     pub fn named(name: &str, permits: u64) -> Self {
-        Semaphore { permits: Named::called(name, RawSemaphore::new(permits)) }
+        Semaphore { permits: Named::called(name, RawPermits::new(permits, false)) }
+    }
+
+    /// A semaphore that reports call `name`, whose permits are given in the order in which threads come for them.
+    #[track_caller]
+    pub fn fair(name: &str, permits: u64) -> Self {
+        Semaphore { permits: Named::called(name, RawPermits::new(permits, true)) }
     }
 
     /// Takes a permit, waiting for one if need be.
@@ -61,12 +103,22 @@ impl Semaphore {
     /// Never: a wait without a limit ends with a permit.
     #[track_caller]
     pub fn acquire(&self) -> SemaphorePermit<'_> {
-        self.acquire_within(None).expect("a wait for a permit ends with one")
+        self.acquire_many(1)
+    }
+
+    /// Takes `amount` permits at once, waiting for them if need be.
+    ///
+    /// # Panics
+    /// Never: a wait without a limit ends with the permits.
+    #[track_caller]
+    pub fn acquire_many(&self, amount: u64) -> SemaphorePermit<'_> {
+        self.acquire_within(amount, None).expect("a wait for permits ends with them")
     }
 
     /// Takes a permit if there is one.
+    #[track_caller]
     pub fn try_acquire(&self) -> Option<SemaphorePermit<'_>> {
-        self.permits.raw.try_acquire().then(|| SemaphorePermit { semaphore: self })
+        self.permits.raw.try_take(1).then(|| self.permit(1, Location::caller()))
     }
 
     /// Takes a permit, waiting for one no longer than `limit`; `None` after that.
@@ -80,31 +132,76 @@ impl Semaphore {
     /// ```
     #[track_caller]
     pub fn try_acquire_for(&self, limit: Duration) -> Option<SemaphorePermit<'_>> {
-        self.acquire_within(Some(limit))
+        self.acquire_within(1, Some(limit))
+    }
+
+    /// Takes `amount` permits at once, waiting for them no longer than `limit`; `None` after that.
+    #[track_caller]
+    pub fn try_acquire_many_for(&self, amount: u64, limit: Duration) -> Option<SemaphorePermit<'_>> {
+        self.acquire_within(amount, Some(limit))
     }
 
     #[track_caller]
-    fn acquire_within(&self, limit: Option<Duration>) -> Option<SemaphorePermit<'_>> {
+    fn acquire_within(&self, amount: u64, limit: Option<Duration>) -> Option<SemaphorePermit<'_>> {
         let site = Location::caller();
-        let permits = &self.permits;
-        let took = permits.raw.try_acquire()
-            || permits.block_for((Call::Acquire, limit), site, |blocked| permits.raw.acquire(blocked));
-        took.then(|| SemaphorePermit { semaphore: self })
+        let raw = &self.permits.raw;
+        let took = raw.try_take(amount) || {
+            let wanted = Arc::new(Wanted { permits: Arc::clone(&self.permits), amount });
+            let waited = facade::block(wanted, (Call::Acquire, limit), site, |blocked| {
+                blocked.is_no_stop_point();
+                raw.take(amount, blocked)
+            });
+            // No hold of permits is owned, so no look at the graph ends the wait.
+            debug_assert!(matches!(waited, Ok(()) | Err(Halt::TimedOut)));
+            waited.is_ok()
+        };
+        took.then(|| self.permit(amount, site))
     }
 
-    /// Adds new permits, or gives back those of permits that were [forgotten](SemaphorePermit::forget).
+    fn permit(&self, amount: u64, site: &'static Location<'static>) -> SemaphorePermit<'_> {
+        let serial = serial(runtime);
+        self.permits.raw.hold(serial, amount, site);
+        SemaphorePermit { semaphore: self, serial, amount }
+    }
+
+    /// Adds new permits.
     pub fn add_permits(&self, amount: u64) {
-        self.permits.raw.release(amount);
+        self.permits.raw.add(amount);
+    }
+
+    /// Makes it a semaphore of so many permits, taken or not. If more are out, none can be had until enough came back.
+    ///
+    /// ```
+    /// let slots = raddle::Semaphore::new(2);
+    /// let both = slots.acquire_many(2);
+    /// slots.resize(1);
+    /// assert_eq!(slots.available_permits(), 0);
+    /// drop(both);
+    /// assert_eq!(slots.available_permits(), 1);
+    /// ```
+    pub fn resize(&self, permits: u64) {
+        self.permits.raw.resize(permits);
     }
 
     /// How many permits are left; out of date as soon as it is read.
     pub fn available_permits(&self) -> u64 {
-        self.permits.raw.value()
+        self.permits.raw.available()
+    }
+
+    /// The threads that took the permits which are out, and where, in that order.
+    pub fn holders(&self) -> Vec<Holder> {
+        let held = self.permits.raw.holders(|held| (held.serial, held.place));
+        held.into_iter().map(|(serial, site)| runtime().holder(serial, site.place())).collect()
+    }
+
+    /// The waits for permits, longest first.
+    pub fn waiters(&self) -> Vec<Wait> {
+        runtime().waiters(&*self.permits)
     }
 }
 
 impl SemaphorePermit<'_> {
-    /// Keeps the permit from going back: the semaphore has one less from now on.
+    /// Keeps what was taken from going back: the semaphore has so many less from now on.
     ///
     /// ```
     /// let handed_over = raddle::Semaphore::new(1);
@@ -112,13 +209,16 @@ impl SemaphorePermit<'_> {
     /// assert_eq!(handed_over.available_permits(), 0);
     /// ```
     pub fn forget(self) {
+        let forgotten = self.semaphore.permits.raw.forget(self.serial, self.amount);
+        debug_assert!(forgotten.is_ok());
         std::mem::forget(self);
     }
 }
 
 impl Drop for SemaphorePermit<'_> {
     fn drop(&mut self) {
-        self.semaphore.permits.raw.release(1);
+        let given = self.semaphore.permits.raw.let_go(self.serial, self.amount);
+        debug_assert!(given.is_ok());
     }
 }
 

@@ -1,0 +1,245 @@
+//! A lock for readers and writers: several threads read, or one writes.
+//!
+//! It is a [`Turnstile`]: a reader takes one place, a writer all. Beside it stands who they are, so that a wait knows
+//! whom it is for:
+//!
+//! - a thread that waits waits for the writer, if one is inside;
+//! - a writer else waits for each of the readers: one that never lets go suffices to hold it up, and a reader that wants to
+//!   write waits for itself;
+//! - a reader else waits for the writer that stands in line before it.
+//!
+//! All these are owned holds: nobody but the holder ends one.
+//!
+//! A thread that reads may read again, whoever waits: behind a writer that waits for it, it would wait for itself. A
+//! writer may take nothing again: a guard for reading beside one for writing would see the value change.
+
+use super::lock::NotHeld;
+use super::readers::Readers;
+use crate::graph::{Blocked, Halt, Hold};
+use crate::seam::atomic::{AtomicU64, Ordering};
+use crate::seam::{Concurrent, Sharing};
+use crate::wait::turnstile::{CLOSED, MAX, STARVED};
+use crate::wait::{Ask, Order, Turnstile};
+
+/// Who goes first when readers and writers wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Policy {
+    /// Nobody waits for ever: readers that come while a writer waits stand in line behind it.
+    #[default]
+    Fair,
+    /// Readers: they go in whenever no writer is inside. Writers may wait for ever.
+    Read,
+    /// Writers: readers wait as long as there is one. Readers may wait for ever.
+    Write,
+}
+
+/// What a thread wants of the lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// To hold it together with others.
+    Read,
+    /// To hold it alone.
+    Write,
+}
+
+/// A lock for readers and writers without a value and without a runtime: the caller brings its serial and its way to sleep.
+///
+/// ```
+/// use raddle::sync::{Policy, RawRwLock};
+/// let lock = RawRwLock::new(Policy::Fair);
+/// assert!(lock.try_read(7) && lock.try_read(8));
+/// assert!(!lock.try_write(9));
+/// lock.release_read(7).unwrap();
+/// assert!(lock.release_read(7).is_err()); // 8 reads, 7 does not
+/// lock.release_read(8).unwrap();
+/// assert!(lock.try_write(9) && !lock.try_read(7));
+/// ```
+#[derive(Debug)]
+pub struct RawRwLock<S = Concurrent> {
+    turnstile: Turnstile<S>,
+    policy: Policy,
+    /// 0 if there is none; written by the writer itself.
+    writer: AtomicU64,
+    readers: Readers<S>,
+}
+
+impl RawRwLock {
+    /// A free lock.
+    pub fn new(policy: Policy) -> Self {
+        Self::shared(policy)
+    }
+}
+
+impl<S: Sharing> RawRwLock<S> {
+    /// A free lock, to which threads come as `S` says.
+    pub fn shared(policy: Policy) -> Self {
+        let order = match policy {
+            Policy::Fair => Order::Come,
+            Policy::Read => Order::Small,
+            Policy::Write => Order::Large,
+        };
+        RawRwLock { turnstile: Turnstile::new(MAX, order), policy, writer: AtomicU64::new(0), readers: Readers::new() }
+    }
+
+    /// Who goes first.
+    pub fn policy(&self) -> Policy {
+        self.policy
+    }
+
+    #[inline]
+    fn readers_heed(&self) -> u64 {
+        if self.policy == Policy::Read { 0 } else { CLOSED | STARVED }
+    }
+
+    fn ask(&self, serial: u64, side: Side) -> Ask {
+        match side {
+            Side::Read => Ask {
+                serial,
+                amount: 1,
+                heeds: self.readers_heed(),
+                closes: false,
+                insists: self.policy != Policy::Write,
+            },
+            Side::Write => {
+                Ask { serial, amount: MAX, heeds: STARVED, closes: self.policy != Policy::Read, insists: true }
+            }
+        }
+    }
+
+    /// Takes the lock for thread `serial` to read, if nothing speaks against it.
+    #[inline]
+    pub fn try_read(&self, serial: u64) -> bool {
+        let took = self.turnstile.try_take(1, self.readers_heed()) || self.try_read_again(serial);
+        if took {
+            self.readers.enter(serial);
+        }
+        took
+    }
+
+    #[cold]
+    fn try_read_again(&self, serial: u64) -> bool {
+        self.reads(serial) && self.turnstile.try_take(1, 0)
+    }
+
+    /// Takes the lock to read, sleeping as `blocked` says until that can be done.
+    ///
+    /// # Errors
+    /// Why the wait ended without the lock.
+    pub fn read(&self, blocked: &mut Blocked<'_>) -> Result<(), Halt> {
+        let me = blocked.me;
+        self.turnstile.take(self.ask(me.serial(), Side::Read), me.parker(), blocked)?;
+        self.readers.enter(me.serial());
+        Ok(())
+    }
+
+    /// Takes the lock for thread `serial` to write, if nothing speaks against it.
+    #[inline]
+    pub fn try_write(&self, serial: u64) -> bool {
+        let took = self.turnstile.try_take(MAX, STARVED);
+        if took {
+            self.writer.store(serial, Ordering::Release);
+        }
+        took
+    }
+
+    /// Takes the lock to write, sleeping as `blocked` says until that can be done.
+    ///
+    /// # Errors
+    /// Why the wait ended without the lock.
+    pub fn write(&self, blocked: &mut Blocked<'_>) -> Result<(), Halt> {
+        let me = blocked.me;
+        self.turnstile.take(self.ask(me.serial(), Side::Write), me.parker(), blocked)?;
+        self.writer.store(me.serial(), Ordering::Release);
+        Ok(())
+    }
+
+    /// Thread `serial` has read; undoes one of its takes.
+    ///
+    /// # Errors
+    /// [`NotHeld`] if it does not read.
+    #[inline]
+    pub fn release_read(&self, serial: u64) -> Result<(), NotHeld> {
+        if !self.readers.cross_out(serial) {
+            return Err(NotHeld);
+        }
+        self.give(1);
+        Ok(())
+    }
+
+    /// Thread `serial` has written.
+    ///
+    /// # Errors
+    /// [`NotHeld`] if it does not write.
+    #[inline]
+    pub fn release_write(&self, serial: u64) -> Result<(), NotHeld> {
+        if self.writer() != Some(serial) {
+            return Err(NotHeld);
+        }
+        self.writer.store(0, Ordering::Release);
+        self.give(MAX);
+        Ok(())
+    }
+
+    #[inline]
+    fn give(&self, places: u64) {
+        let given = self.turnstile.give_if(places, |taken| taken >= places);
+        debug_assert!(given.is_ok());
+    }
+
+    /// Ends all holds of thread `serial`, which has ended itself: how many there were.
+    pub fn recover(&self, serial: u64) -> usize {
+        let mut ended = usize::from(self.release_write(serial).is_ok());
+        while self.release_read(serial).is_ok() {
+            ended += 1;
+        }
+        ended
+    }
+
+    /// The serial of the thread that writes.
+    #[inline]
+    pub fn writer(&self) -> Option<u64> {
+        Some(self.writer.load(Ordering::Acquire)).filter(|serial| *serial != 0)
+    }
+
+    /// The serials of the threads that read; one that reads twice is in it twice.
+    pub fn readers(&self) -> Vec<u64> {
+        self.readers.all()
+    }
+
+    /// Whether anybody holds it.
+    pub fn is_held(&self) -> bool {
+        self.turnstile.taken() != 0
+    }
+
+    fn reads(&self, serial: u64) -> bool {
+        self.readers.all().contains(&serial)
+    }
+
+    /// For whom thread `serial` waits that wants `side`: each of them has to let go, or to go on, first.
+    pub fn holds(&self, serial: u64, side: Side) -> Vec<Hold> {
+        let hold = |serial| Hold { serial, owned: true, strict: true };
+        if let Some(writer) = self.writer() {
+            return vec![hold(writer)];
+        }
+        match side {
+            Side::Read => {
+                let ahead = self.turnstile.large_before(serial);
+                ahead.map(|serial| Hold { serial, owned: true, strict: false }).into_iter().collect()
+            }
+            Side::Write => {
+                let mut readers = self.readers();
+                // Its own hold is the shortest explanation.
+                readers.sort_unstable_by_key(|reader| (*reader != serial, *reader));
+                readers.dedup();
+                readers.into_iter().map(hold).collect()
+            }
+        }
+    }
+
+    /// Makes it a free lock again. For the child of a fork: no thread may be waiting.
+    pub fn reset(&self) {
+        self.writer.store(0, Ordering::Release);
+        self.readers.reset();
+        self.turnstile.reset();
+    }
+}
