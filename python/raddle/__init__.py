@@ -10,11 +10,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ._errors import SpawnSite as SpawnSite
-    from ._errors import ThreadReport as ThreadReport
-    from ._errors import add_exception_hook as add_exception_hook
-    from ._errors import lineage as lineage
     from ._errors import undelivered_errors as undelivered_errors
+    from ._hooks import add_exception_hook as add_exception_hook
     from ._raddle import DeadlineScope as DeadlineScope
     from ._raddle import Registration as Registration
     from ._raddle import StopSource as StopSource
@@ -32,6 +29,10 @@ if TYPE_CHECKING:
     from ._raddle import sleep as sleep
     from ._raddle import stop_requested as stop_requested
     from ._raddle import threads as threads
+    from ._reports import FrameReport as FrameReport
+    from ._reports import SpawnSite as SpawnSite
+    from ._reports import ThreadReport as ThreadReport
+    from ._reports import lineage as lineage
     from ._threads import Thread as Thread
     from ._threads import ThreadLimiter as ThreadLimiter
     from ._threads import ThreadState as ThreadState
@@ -46,16 +47,17 @@ __version__ = "0.1.0"
 # Names that are looked up when somebody asks for them first: `raddle run` needs none of them.
 _LATER = {
     "DeadlineScope": "_raddle",
+    "FrameReport": "_reports",
     "Registration": "_raddle",
     "StopSource": "_raddle",
     "StopToken": "_raddle",
-    "SpawnSite": "_errors",
+    "SpawnSite": "_reports",
     "Thread": "_threads",
     "ThreadInfo": "_raddle",
     "ThreadLimiter": "_threads",
-    "ThreadReport": "_errors",
+    "ThreadReport": "_reports",
     "ThreadState": "_threads",
-    "add_exception_hook": "_errors",
+    "add_exception_hook": "_hooks",
     "any_of": "_raddle",
     "as_completed": "_threads",
     "checkpoint": "_raddle",
@@ -65,7 +67,7 @@ _LATER = {
     "fail_after": "_raddle",
     "info": "_raddle",
     "join_all": "_threads",
-    "lineage": "_errors",
+    "lineage": "_reports",
     "move_on_after": "_raddle",
     "on_stop": "_raddle",
     "shield": "_raddle",

@@ -17,10 +17,11 @@ from enum import Enum
 from types import FunctionType, MethodType
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from . import _errors, _raddle
+from . import _errors, _hooks, _raddle
 from . import threading as _threading
 from ._errors import Outcome
 from ._raddle import ThreadStateError
+from ._reports import ThreadReport, add_lineage
 
 _T = TypeVar("_T")
 
@@ -82,8 +83,8 @@ class Thread(_threading.Thread, Generic[_T]):
         restartable: bool = False,
         start_at: "Any | None" = None,
         start_after: "float | None" = None,
-        on_error: "str | Callable[[_errors.ThreadReport], object]" = "join",
-        on_exception: "Callable[[_errors.ThreadReport], object] | None" = None,
+        on_error: "str | Callable[[ThreadReport], object]" = "join",
+        on_exception: "Callable[[ThreadReport], object] | None" = None,
     ) -> None:
         args = _checked(type(self), target, args, kwargs)
         if not callable(on_error) and on_error not in _POLICIES:
@@ -99,7 +100,8 @@ class Thread(_threading.Thread, Generic[_T]):
         self._raddle_stack_size = stack_size
         self._raddle_grace = _seconds("Thread", "grace", grace)
         self._raddle_on_error = on_error
-        self._raddle_on_exception = on_error if callable(on_error) else on_exception
+        own = on_error if callable(on_error) else on_exception
+        self._raddle_on_exception = None if own is None else _hooks.Hook(own)
         self._raddle_generation = 0
         self._raddle_callbacks: list[Callable[[Thread[_T]], object]] = []
         self._raddle_outcome: Outcome | None = None
@@ -262,7 +264,7 @@ class Thread(_threading.Thread, Generic[_T]):
                 callback = self._raddle_callbacks.pop(0)
             except IndexError:  # another thread was faster
                 return
-            _errors.guarded(callback, self)
+            _hooks.guarded(callback, self)
 
     def link(self, other: "Thread[Any]") -> None:
         """If one of the two fails, the other is asked to stop."""
@@ -387,8 +389,9 @@ def _keeping(
         outcome.bind(thread, handle)
         try:
             outcome.finish(call())
-        except SystemExit:
+        except SystemExit as error:
             outcome.finish(None)
+            _hooks.left_by_exit(error, handle)
         except _raddle.Stopped as error:
             if error._raddle_block == 0 and handle.stopped():
                 outcome.stop(error.with_traceback(None))
@@ -411,7 +414,7 @@ def _fail(handle: "_raddle.ThreadHandle", outcome: Outcome, error: BaseException
         traceback = traceback.tb_next
     error.__traceback__ = traceback
     del traceback
-    _errors.add_lineage(error, handle)
+    add_lineage(error, handle)
     handle.failed(error)
     outcome.fail(error)
 

@@ -199,8 +199,17 @@ def _noting(handle: "_raddle.ThreadHandle", invoke: "_Callable[[Thread], None]")
     """`invoke`, after the error that it is called for has been noted."""
 
     def invoke_excepthook(thread: Thread) -> None:
-        handle.failed(_sys.exc_info()[1])
-        invoke(thread)
+        error = _sys.exc_info()[1]
+        handle.failed(error)
+        try:
+            invoke(thread)
+        except BaseException as failure:
+            # The program's hook has failed, and so has what shows that. The interpreter would show the last error only.
+            if error is not None and not isinstance(failure, SystemExit):
+                from ._reports import show_chain
+
+                show_chain(f"Exception in thread {thread.name}:", error, [("threading.excepthook", failure)])
+            raise
 
     return invoke_excepthook
 

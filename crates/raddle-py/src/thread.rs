@@ -36,7 +36,13 @@ pub(crate) struct ThreadHandle {
 }
 
 /// Who started a thread, and the file, line and function where.
-type Link = (String, Option<(String, u32, String)>);
+pub(crate) type Link = (String, Option<(String, u32, String)>);
+
+/// One link of a lineage, for Python.
+pub(crate) fn link(origin: &Origin) -> Link {
+    let place = origin.site.as_ref().and_then(|site| site.place());
+    (origin.starter.to_string(), place.map(|place| (place.file, place.line, place.function)))
+}
 
 /// The attribute of a Python thread that stands for its end.
 const END: &str = if cfg!(Py_3_14) {
@@ -60,14 +66,12 @@ fn me() -> u64 {
     raddle::thread::serial(runtime)
 }
 
-#[pymethods]
 impl ThreadHandle {
-    /// Registers a thread that is about to be started by the caller.
-    #[new]
-    fn new(py: Python<'_>, name: &str, daemon: bool) -> Self {
-        let kind = if daemon { ThreadKind::Daemon } else { ThreadKind::Regular };
-        let starter = raddle::thread::current(runtime());
-        let thread = runtime().prepare(name, kind, Origin::new(&starter, site::of_user(py)));
+    pub(crate) fn thread(&self) -> &Arc<Thread> {
+        &self.thread
+    }
+
+    fn of(thread: Arc<Thread>) -> Self {
         ThreadHandle {
             thread,
             generation: fork_generation(),
@@ -75,6 +79,17 @@ impl ThreadHandle {
             delayed: OnceLock::new(),
             taken: AtomicBool::new(false),
         }
+    }
+}
+
+#[pymethods]
+impl ThreadHandle {
+    /// Registers a thread that is about to be started by the caller.
+    #[new]
+    fn new(py: Python<'_>, name: &str, daemon: bool) -> Self {
+        let kind = if daemon { ThreadKind::Daemon } else { ThreadKind::Regular };
+        let starter = raddle::thread::current(runtime());
+        Self::of(runtime().prepare(name, kind, Origin::new(&starter, site::of_user(py))))
     }
 
     /// The number of the thread, which is never used again.
@@ -95,6 +110,12 @@ impl ThreadHandle {
     #[getter]
     fn keeps_alive(&self) -> bool {
         self.thread.kind() == ThreadKind::Regular && !self.ended()
+    }
+
+    /// Whether the process does not wait for it at its end.
+    #[getter]
+    fn daemon(&self) -> bool {
+        self.thread.kind() == ThreadKind::Daemon
     }
 
     /// Starts it on a carrier, as the Python object `thread`, whose `_bootstrap` it runs, and sets the object's numbers. The
@@ -287,11 +308,6 @@ impl ThreadHandle {
     /// Who started it where, who started that one, and so on: names and places.
     #[getter]
     fn lineage(&self) -> Vec<Link> {
-        let place = |origin: &Origin| origin.site.as_ref().and_then(|site| site.place());
-        let link = |origin: &Origin| {
-            let place = place(origin).map(|place| (place.file, place.line, place.function));
-            (origin.starter.to_string(), place)
-        };
         self.thread.lineage().map(link).collect()
     }
 
@@ -310,6 +326,12 @@ impl ThreadHandle {
     }
 }
 
+/// The engine's side of a thread that one of our handles belongs to.
+pub(crate) fn with_handle(thread: &Bound<'_, PyAny>) -> Option<Arc<Thread>> {
+    let handle = thread.getattr(intern!(thread.py(), "_raddle_handle")).ok()?;
+    Some(Arc::clone(&handle.cast::<ThreadHandle>().ok()?.get().thread))
+}
+
 /// What the engine knows of an object of the Python class.
 pub(crate) fn known(thread: &Bound<'_, PyAny>) -> PyResult<Option<Arc<Thread>>> {
     if let Ok(handle) = thread.getattr("_raddle_handle")?.cast::<ThreadHandle>() {
@@ -317,6 +339,12 @@ pub(crate) fn known(thread: &Bound<'_, PyAny>) -> PyResult<Option<Arc<Thread>>> 
     }
     let ident: Option<u64> = thread.getattr("_ident")?.extract()?;
     Ok(runtime().threads().into_iter().find(|known| Some(known.ident()) == ident))
+}
+
+/// The engine's side of the calling thread, also of one that raddle did not start.
+#[pyfunction]
+fn current_handle() -> ThreadHandle {
+    ThreadHandle::of(raddle::thread::current(runtime()))
 }
 
 /// What has become of it; one that has ended for Python may still be at its last thread-local destructors.
@@ -347,5 +375,6 @@ fn explain_misuse(error: &Bound<'_, PyAny>, thread: &Bound<'_, PyAny>) -> PyResu
 
 pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(explain_misuse, module)?)?;
+    module.add_function(wrap_pyfunction!(current_handle, module)?)?;
     module.add_class::<ThreadHandle>()
 }

@@ -5,9 +5,10 @@ mod died;
 mod lists;
 mod orphaned;
 mod owner_dead;
+mod unasked;
 
 use annotate_snippets::Level;
-use raddle::graph::verdict::{Code, Ending, Holder, ThreadInfo, Verdict, Wait};
+use raddle::graph::verdict::{Code, Ending, Holder, Place, ThreadInfo, Verdict, Wait};
 
 use crate::page::{Mark, Report, Section};
 use crate::words::{Names, clean, origin, waited};
@@ -22,6 +23,7 @@ pub(crate) fn report(verdict: &Verdict) -> Report {
         Verdict::Deadlock { cycle, outcome } => deadlock::report(&cycle.waits, *outcome, &names),
         Verdict::Stalled { waits } => lists::stalled(waits, &names),
         Verdict::Died { thread, error, at, joiners } => died::report(thread, error, at, joiners, &names),
+        Verdict::Unasked { job, error, at } => unasked::report(job, error, at),
         Verdict::OwnerDead { wait, .. } => owner_dead::report(wait, &names),
         Verdict::Orphaned { wait } => orphaned::report(wait, &names),
         Verdict::KeepsAlive { cause, threads } => lists::keeps_alive(*cause, threads, &names),
@@ -32,6 +34,7 @@ pub(crate) fn report(verdict: &Verdict) -> Report {
 pub(crate) use deadlock::{edge, headline};
 pub(crate) use lists::wait_line;
 pub(crate) use orphaned::headline as orphaned;
+pub(crate) use unasked::headline as unasked;
 
 /// `gotcha 10: a lock that is never released; see ...`.
 fn gotcha(code: Code, text: &str) -> (Level<'static>, String) {
@@ -40,6 +43,13 @@ fn gotcha(code: Code, text: &str) -> (Level<'static>, String) {
 
 fn help(text: &str) -> (Level<'static>, String) {
     (Level::HELP, text.to_owned())
+}
+
+fn raised(at: &Option<Place>) -> String {
+    match at {
+        Some(_) => "raised here".to_owned(),
+        None => "it is not known where the error was raised".to_owned(),
+    }
 }
 
 /// `'worker' was started by 'MainThread' here`; nothing for threads whose start nobody saw.

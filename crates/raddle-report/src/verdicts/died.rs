@@ -3,7 +3,7 @@
 use annotate_snippets::Level;
 use raddle::graph::verdict::{Code, Place, ThreadInfo, Wait};
 
-use super::{SHOWN, gotcha, help, started, wait_line, waits_here};
+use super::{SHOWN, gotcha, help, raised, started, wait_line, waits_here};
 use crate::page::{Mark, Report, Section};
 use crate::words::{Names, clean};
 
@@ -24,13 +24,6 @@ pub(crate) fn report(thread: &ThreadInfo, error: &str, at: &Option<Place>, joine
         title: format!("{} died: {}", names.thread(thread), clean(error)),
         sections,
         notes,
-    }
-}
-
-fn raised(at: &Option<Place>) -> String {
-    match at {
-        Some(_) => "raised here".to_owned(),
-        None => "it is not known where the error was raised".to_owned(),
     }
 }
 
