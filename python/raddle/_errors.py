@@ -12,6 +12,7 @@ import atexit
 import os
 import weakref
 from functools import partial
+from types import TracebackType
 from typing import Any
 
 from . import _hooks, _raddle
@@ -68,6 +69,17 @@ def keep(error: object, submission: "_raddle.Submission | None") -> "Outcome | N
     add_lineage(error, outcome._handle, submission)
     outcome.fail(error)
     return outcome
+
+
+def empty_frames(traceback: "TracebackType | None") -> None:
+    """Clear the locals of the ended functions below those of a traceback."""
+    frame = traceback and traceback.tb_frame.f_back
+    while frame is not None:
+        try:
+            frame.clear()
+        except RuntimeError:  # it has not ended
+            return
+        frame = frame.f_back
 
 
 def undelivered_errors() -> "list[ThreadReport]":

@@ -173,7 +173,7 @@ def guarded(function: "Callable[..., object]", *args: Any) -> None:
         function(*args)
     except BaseException as error:
         if error.__traceback__ is not None:
-            error.__traceback__ = error.__traceback__.tb_next
+            BaseException.with_traceback(error, error.__traceback__.tb_next)
         show = partial(_raddle.show_unraisable, error, function)
         tell("callback", error, _raddle.current_handle(), show=show)
 

@@ -204,11 +204,12 @@ def add_lineage(
     if not sites:
         return
     lines = [_told(site, submission is not None and number == 0) for number, site in enumerate(sites)]
-    try:
-        error.__raddle_lineage__ = tuple(sites)  # type: ignore[attr-defined]
-        error.add_note("\n".join(lines))
-    except Exception:  # a class of the program's that takes none
-        pass
+    # By the base class: the error's own may take no attributes, as a frozen dataclass.
+    BaseException.__setattr__(error, "__raddle_lineage__", tuple(sites))
+    notes = getattr(error, "__notes__", None)
+    if not isinstance(notes, list):
+        BaseException.__setattr__(error, "__notes__", notes := [])
+    notes.append("\n".join(lines))
 
 
 def _told(site: "_Site", is_job: bool) -> str:

@@ -14,6 +14,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
+from functools import partial
 from types import FunctionType, MethodType
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -136,8 +137,13 @@ class Thread(_threading.Thread, Generic[_T]):
     def _bootstrap(self) -> None:
         handle, outcome = self._raddle_handle, self._raddle_outcome
         if handle is not None and outcome is not None:
-            self.run = _keeping(self, handle, outcome, self.run)  # type: ignore[method-assign]
+            self.run = partial(_keep, self, handle, outcome, self.run)  # type: ignore[method-assign]
         super()._bootstrap()
+        # The frames of the traceback refer to those below them, and those to the thread, which has the error: a circle. Ours
+        # and CPython's are emptied, this one by itself, or only a collection would find out that nobody has the thread.
+        if outcome is not None and outcome.kind == "error":
+            _errors.empty_frames(outcome.traceback)
+        del self, handle, outcome
 
     def run(self) -> "_T | None":
         """What it does: call the target. A subclass may do something else; what it returns is the result."""
@@ -377,34 +383,31 @@ class Thread(_threading.Thread, Generic[_T]):
 _CONTEXT = "_context" if sys.version_info >= (3, 14) else "_raddle_context"
 
 
-def _keeping(
+def _keep(
     thread: "Thread[Any]", handle: "_raddle.ThreadHandle", outcome: Outcome, run: "Callable[[], Any]"
-) -> "Callable[[], None]":
-    """`run`, for one call; what comes of it is kept."""
+) -> None:
+    """Call `run` for `thread`, once; what comes of it is kept.
 
-    def kept() -> None:
-        nonlocal run
-        call = run
-        del thread.run, run
-        outcome.bind(thread, handle)
-        try:
-            outcome.finish(call())
-        except SystemExit as error:
-            outcome.finish(None)
-            _hooks.left_by_exit(error, handle)
-        except _raddle.Stopped as error:
-            if error._raddle_block == 0 and handle.stopped():
-                outcome.stop(error.with_traceback(None))
-            else:
-                _fail(handle, outcome, error)
-        except BaseException as error:
+    No closure: the frame of this function is alive as long as a traceback from above it, and with it the function.
+    """
+    del thread.run
+    outcome.bind(thread, handle)
+    try:
+        outcome.finish(run())
+    except SystemExit as error:
+        outcome.finish(None)
+        _hooks.left_by_exit(error, handle)
+    except _raddle.Stopped as error:
+        if error._raddle_block == 0 and handle.stopped():
+            outcome.stop(error.with_traceback(None))
+        else:
             _fail(handle, outcome, error)
-        thread._raddle_times = (time.monotonic(), time.thread_time())
-        if thread._raddle_on_error != "join" and outcome.give_up():
-            _errors.deliver(outcome)
-        thread._raddle_call_back()
-
-    return kept
+    except BaseException as error:
+        _fail(handle, outcome, error)
+    thread._raddle_times = (time.monotonic(), time.thread_time())
+    if thread._raddle_on_error != "join" and outcome.give_up():
+        _errors.deliver(outcome)
+    thread._raddle_call_back()
 
 
 def _fail(handle: "_raddle.ThreadHandle", outcome: Outcome, error: BaseException) -> None:
@@ -412,7 +415,7 @@ def _fail(handle: "_raddle.ThreadHandle", outcome: Outcome, error: BaseException
     traceback = error.__traceback__
     while traceback is not None and traceback.tb_frame.f_code.co_filename == __file__:
         traceback = traceback.tb_next
-    error.__traceback__ = traceback
+    BaseException.with_traceback(error, traceback)  # the error's own class may take no attributes
     del traceback
     add_lineage(error, handle)
     handle.failed(error)
