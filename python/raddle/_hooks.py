@@ -152,9 +152,7 @@ def call_own(hook: Hook, kind: str, error: BaseException, handle: "_raddle.Threa
         failures.clear()
 
 
-def _call(
-    hooks: "list[Hook]", report: ThreadReport, error: BaseException, thread: int, failures: "_Failures"
-) -> None:
+def _call(hooks: "list[Hook]", report: ThreadReport, error: BaseException, thread: int, failures: "_Failures") -> None:
     # A thread that was asked to stop tells of its error as others do.
     with _raddle.shield(), Shown(report, error):
         for hook in hooks:
@@ -231,7 +229,7 @@ class _Put(NamedTuple):
 
 
 _puts: "list[_Put]" = []
-_futures = Watch(("concurrent.futures._base",), lambda module: module.LOGGER.addFilter(_heed_callback))  # type: ignore[attr-defined]
+_futures = Watch(("concurrent.futures._base",), lambda module: module.LOGGER.addFilter(_heed_callback))
 
 
 def _put() -> None:

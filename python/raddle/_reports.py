@@ -110,7 +110,9 @@ def report_of(
     if len(text) > _LONGEST_TEXT:
         half = _LONGEST_TEXT // 2
         text = f"{text[:half]}\n  [{len(text) - 2 * half} characters are left out]\n{text[-half:]}"
-    return ThreadReport(kind, name, handle.serial, _shortened(_raddle.one_line(error), 1000), text, tuple(links), tuple(_frames(error)))
+    return ThreadReport(
+        kind, name, handle.serial, _shortened(_raddle.one_line(error), 1000), text, tuple(links), tuple(_frames(error))
+    )
 
 
 def _shortened(text: str, most: int) -> str:
@@ -136,7 +138,11 @@ class _Repr(reprlib.Repr):
             return f"<{type(x).__name__} object>"
 
 
-_OURS = (os.path.dirname(__file__) + os.sep, threading.__file__, os.sep + os.path.join("concurrent", "futures") + os.sep)
+_OURS = (
+    os.path.dirname(__file__) + os.sep,
+    threading.__file__,
+    os.sep + os.path.join("concurrent", "futures") + os.sep,
+)
 
 
 def _frames(error: BaseException) -> "Iterator[FrameReport]":

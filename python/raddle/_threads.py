@@ -383,9 +383,7 @@ class Thread(_threading.Thread, Generic[_T]):
 _CONTEXT = "_context" if sys.version_info >= (3, 14) else "_raddle_context"
 
 
-def _keep(
-    thread: "Thread[Any]", handle: "_raddle.ThreadHandle", outcome: Outcome, run: "Callable[[], Any]"
-) -> None:
+def _keep(thread: "Thread[Any]", handle: "_raddle.ThreadHandle", outcome: Outcome, run: "Callable[[], Any]") -> None:
     """Call `run` for `thread`, once; what comes of it is kept.
 
     No closure: the frame of this function is alive as long as a traceback from above it, and with it the function.

@@ -206,12 +206,18 @@ def _noting(handle: "_raddle.ThreadHandle", invoke: "_Callable[[Thread], None]")
         except BaseException as failure:
             # The program's hook has failed, and so has what shows that. The interpreter would show the last error only.
             if error is not None and not isinstance(failure, SystemExit):
-                from ._reports import show_chain
-
-                show_chain(f"Exception in thread {thread.name}:", error, [("threading.excepthook", failure)])
+                _show_chain(thread.name, error, failure)
             raise
 
     return invoke_excepthook
+
+
+def _show_chain(name: str, error: BaseException, failure: BaseException) -> None:
+    try:
+        from ._reports import show_chain
+    except ImportError:  # the interpreter ends
+        return
+    show_chain(f"Exception in thread {name}:", error, [("threading.excepthook", failure)])
 
 
 class _Finished(_raddle.Event):

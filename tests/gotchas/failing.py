@@ -18,6 +18,11 @@ def wait_until(condition, seconds=10):
         time.sleep(0.002)
 
 
+def wait_for_end(thread):
+    """Waits until a raddle.Thread has ended, without taking its error."""
+    wait_until(lambda: thread.exited)
+
+
 def line_of(file, mark):
     """The number of the line of a file that ends with a mark."""
     lines = Path(file).read_text().splitlines()

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 import raddle
-from failing import run, run_python, wait_until
+from failing import run, run_python, wait_for_end, wait_until
 from raddle import _errors
 
 
@@ -34,7 +34,7 @@ def joins(thread):
 def before_join(make):
     """It has failed when somebody joins it."""
     thread = make()
-    wait_until(lambda: thread.exited)
+    wait_for_end(thread)
     return joins(thread), thread
 
 
@@ -54,7 +54,7 @@ def while_joined(make):
 def never_joined(make):
     """Nobody joins it, and the interpreter ends."""
     thread = make()
-    wait_until(lambda: thread.exited)
+    wait_for_end(thread)
     _errors.deliver_held()
     return False, thread
 
@@ -62,7 +62,7 @@ def never_joined(make):
 def dropped(make):
     """Nobody joins it, and nobody has it any more."""
     thread = make()
-    wait_until(lambda: thread.exited)
+    wait_for_end(thread)
     del thread
     gc.collect()
     return False, None
@@ -108,7 +108,7 @@ def test_an_error_of_an_ended_interpreter_is_delivered_at_once(reports, monkeypa
 
 def test_an_error_that_is_held_can_be_seen(reports):
     thread = raddle.spawn(fail, name="failing")
-    wait_until(lambda: thread.exited)
+    wait_for_end(thread)
     [held] = raddle.undelivered_errors()
     assert (held.kind, held.thread, held.serial, held.error) == ("thread", "failing", thread.serial, "Injected")
     assert not reports and thread._raddle_outcome.is_held, "looking is not taking"

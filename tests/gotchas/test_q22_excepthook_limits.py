@@ -11,14 +11,13 @@ import logging
 import pickle
 import sys
 import threading
-import time
 import weakref
 
 import pytest
 import raddle
 import raddle.futures
 import raddle.threading
-from failing import Slot, run_python, wait_until
+from failing import Slot, run_python, wait_for_end, wait_until
 
 
 class Injected(Exception):
@@ -32,7 +31,7 @@ def fail(text="injected"):
 def fail_at_once(text="injected", **options):
     """A thread whose error is delivered; it has ended."""
     thread = raddle.spawn(fail, text, on_error="hook", **options)
-    wait_until(lambda: thread.exited)
+    wait_for_end(thread)
     return thread
 
 
@@ -75,7 +74,9 @@ def test_the_original_is_there_if_threading_excepthook_fails(monkeypatch, capsys
             thread._started.is_set() or thread.start()
             wait_until(lambda thread=thread: not thread.is_alive())
             shown = capsys.readouterr().err
-            assert 0 <= shown.find("Injected: injected") < shown.find("threading.excepthook was") < shown.find("KeyError")
+            assert (
+                0 <= shown.find("Injected: injected") < shown.find("threading.excepthook was") < shown.find("KeyError")
+            )
             assert shown.count("Injected: injected") == 1, shown
 
 
@@ -110,7 +111,7 @@ def test_a_hook_is_skipped_after_three_failures_for_the_same_thread(slot, capsys
     with raddle.add_exception_hook(counting):
         thread.start()
         for _ in range(4):
-            wait_until(lambda: thread.exited)
+            wait_for_end(thread)
             thread.restart()
         wait_until(lambda: thread.exited and len(slot.seen) == 5)
         assert calls == ["again"] * 3
@@ -169,7 +170,7 @@ def test_locals_die_although_the_report_is_kept(policy, reports):
     try:
         seen = []
         thread = raddle.spawn(fail_with, seen, on_error=policy)
-        wait_until(lambda: thread.exited)
+        wait_for_end(thread)
         del thread
         [local] = seen
         wait_until(lambda: local() is None)
@@ -517,7 +518,9 @@ def test_an_unmodified_program_sees_nothing():
 
 
 def test_a_wrong_hook_is_told_to_its_caller():
-    with pytest.raises(TypeError, match=r"add_exception_hook needs a function, got NoneType \(write .*without calling f"):
+    with pytest.raises(
+        TypeError, match=r"add_exception_hook needs a function, got NoneType \(write .*without calling f"
+    ):
         raddle.add_exception_hook(None)
 
 

@@ -206,7 +206,9 @@ def test_injected_is_taken_plus_unhandled(quiet):
             _errors.deliver_held()
         found = Counter(account.asked) + Counter(account.reported)
         assert found == Counter(account.injected), "each error in exactly one place"
-        total.update(programs=1, injected=len(account.injected), taken=len(account.asked), unhandled=len(account.reported))
+        total.update(
+            programs=1, injected=len(account.injected), taken=len(account.asked), unhandled=len(account.reported)
+        )
 
     check()
     print(dict(total))

@@ -113,6 +113,11 @@ fn an_error_over_four_lines_and_a_joiner() {
 }
 
 #[test]
+fn a_job_whose_future_nobody_asked() {
+    assert_snapshot!(plain(&unasked()));
+}
+
+#[test]
 fn a_consumer_whose_producers_are_dead() {
     assert_snapshot!(plain(&orphaned()));
 }
