@@ -109,7 +109,7 @@ def _report(outcome: Outcome) -> "ThreadReport | None":
 class EndedThread:
     """What `threading.excepthook` gets of a thread whose object is no more."""
 
-    ident = native_id = None
+    ident = native_id = _raddle_outcome = None
     _stderr = None
 
     def __init__(self, handle: "_raddle.ThreadHandle") -> None:

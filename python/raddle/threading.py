@@ -113,6 +113,15 @@ class Thread(_real.Thread):  # type: ignore[misc]
         else:
             _real_bootstrap(self)
 
+    def _delete(self) -> None:
+        # What thread-locals hold is finalized in this thread, not in a dummy that has its place: CPython does it later, when
+        # it is in the tables no more.
+        things = _raddle.things_of_thread()
+        for name in list(things):
+            if str(name).startswith("thread.local."):
+                things.pop(name, None)
+        _real_delete(self)
+
     def join(self, timeout: "float | None" = None) -> None:
         handle = self._raddle_handle
         # Before 3.13 a thread's last step is another's: who finds that it has ended takes it.
@@ -162,6 +171,7 @@ _real_start = _real.Thread.start
 _real_bootstrap = _real.Thread._bootstrap
 _real_set_tstate_lock: "_Any" = getattr(_real.Thread, "_set_tstate_lock", None)
 _real_wait_for_tstate_lock: "_Any" = getattr(_real.Thread, "_wait_for_tstate_lock", None)
+_real_delete = _real.Thread._delete
 _real_join = _real.Thread.join
 _real_name = _real.Thread.name
 _real_native_id = _real.Thread.native_id

@@ -8,6 +8,7 @@ import statistics
 import threading
 import time
 
+import pytest
 import raddle
 import raddle.threading
 from failing import run, wait_for_end, wait_until
@@ -68,6 +69,26 @@ def test_the_hook_runs_in_the_thread_if_the_error_is_delivered_at_once(slot):
         thread.join()
         wait_until(lambda: len(seen) == 2)
     assert seen == [("the thread's own", "failing"), ("the thread's own", "dropped-in")]
+
+
+@pytest.mark.parametrize("make", [raddle.Thread, raddle.threading.Thread, raddle.threading.Timer])
+def test_what_thread_locals_hold_is_finalized_in_the_thread_itself(make):
+    """With CPython's the finalizer finds a dummy thread, which stays in the list of the living."""
+    own, seen = threading.local(), []
+
+    class Held:
+        def __del__(self):
+            seen.append(threading.current_thread())
+
+    def work():
+        own.held = Held()
+
+    thread = make(0, work) if make is raddle.threading.Timer else make(target=work)
+    thread.start()
+    thread.join()
+    wait_until(lambda: seen)
+    assert seen == [thread]
+    assert not any(isinstance(other, threading._DummyThread) for other in threading.enumerate())
 
 
 def test_remembering_who_started_it_costs_little():

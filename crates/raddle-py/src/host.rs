@@ -181,9 +181,10 @@ fn tell_death(py: Python<'_>, args: &Bound<'_, PyAny>) -> PyResult<()> {
         return Ok(());
     }
     let error = PyErr::from_value(value.clone());
-    let thread = args.getattr("thread").ok().and_then(|thread| with_handle(&thread));
-    let thread = thread.unwrap_or_else(|| raddle::thread::current(runtime()));
-    tell(&runtime().died(&thread, one_line(&value), site::of_error(py, &error)));
+    let failed = args.getattr("thread").ok();
+    let held = failed.as_ref().is_some_and(|thread| thread.hasattr("_raddle_outcome").unwrap_or(false));
+    let thread = failed.and_then(|thread| with_handle(&thread)).unwrap_or_else(|| raddle::thread::current(runtime()));
+    tell(&runtime().died(&thread, one_line(&value), site::of_error(py, &error), held));
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use pyo3::exceptions::PySystemExit;
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyString;
+use pyo3::types::{PyDict, PyString};
 use raddle::error::{Life, Misuse};
 use raddle::graph::Call;
 use raddle::graph::verdict::ThreadKind;
@@ -341,6 +341,14 @@ pub(crate) fn known(thread: &Bound<'_, PyAny>) -> PyResult<Option<Arc<Thread>>> 
     Ok(runtime().threads().into_iter().find(|known| Some(known.ident()) == ident))
 }
 
+/// What the interpreter keeps for the calling thread: its `threading.local` data are there, by names of the interpreter's.
+#[pyfunction]
+fn things_of_thread(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    // SAFETY: attached. The function gives a borrowed reference or null, and sets no error.
+    let things = unsafe { Bound::from_borrowed_ptr_or_opt(py, ffi::PyThreadState_GetDict()) };
+    things.map_or_else(|| Ok(PyDict::new(py).into_any()), Ok)
+}
+
 /// The engine's side of the calling thread, also of one that raddle did not start.
 #[pyfunction]
 fn current_handle() -> ThreadHandle {
@@ -376,5 +384,6 @@ fn explain_misuse(error: &Bound<'_, PyAny>, thread: &Bound<'_, PyAny>) -> PyResu
 pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(explain_misuse, module)?)?;
     module.add_function(wrap_pyfunction!(current_handle, module)?)?;
+    module.add_function(wrap_pyfunction!(things_of_thread, module)?)?;
     module.add_class::<ThreadHandle>()
 }

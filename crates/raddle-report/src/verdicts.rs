@@ -22,7 +22,10 @@ pub(crate) fn report(verdict: &Verdict) -> Report {
     match verdict {
         Verdict::Deadlock { cycle, outcome } => deadlock::report(&cycle.waits, *outcome, &names),
         Verdict::Stalled { waits } => lists::stalled(waits, &names),
-        Verdict::Died { thread, error, at, joiners } => died::report(thread, error, at, joiners, &names),
+        Verdict::Died { thread, error, at, joiners, held } => {
+            let report = died::report(thread, error, at, joiners, &names);
+            if *held { died::held(report) } else { report }
+        }
         Verdict::Unasked { job, error, at } => unasked::report(job, error, at),
         Verdict::OwnerDead { wait, .. } => owner_dead::report(wait, &names),
         Verdict::Orphaned { wait } => orphaned::report(wait, &names),

@@ -27,6 +27,16 @@ pub(crate) fn report(thread: &ThreadInfo, error: &str, at: &Option<Place>, joine
     }
 }
 
+/// The same of a thread whose `join` raises its error.
+pub(crate) fn held(mut report: Report) -> Report {
+    report.notes.truncate(report.notes.len() - 2);
+    report.notes.extend([
+        gotcha(Code::Died, "7a: an error that nobody takes is easily overlooked"),
+        help("join the thread, which raises the error, or give it on_exception="),
+    ]);
+    report
+}
+
 fn joiner(wait: &Wait, names: &Names) -> Section {
     let title = format!("{} waits for its end and will not see the error", names.thread(&wait.thread));
     Section { title, marks: vec![Mark::main(&wait.at, waits_here(wait, names))] }

@@ -91,6 +91,7 @@ pub fn died() -> Verdict {
         error: "ValueError: no such account".into(),
         at: Some(raised),
         joiners: vec![join],
+        held: false,
     }
 }
 

@@ -206,6 +206,8 @@ pub enum Verdict {
         at: Option<Place>,
         /// Those who wait in `join` for it.
         joiners: Vec<Wait>,
+        /// Whether its `join` would have raised the error.
+        held: bool,
     },
     /// `RD003`, for a job whose error its future keeps, because nobody has asked for it.
     Unasked {
