@@ -160,7 +160,8 @@ class Thread(_threading.Thread, Generic[_T]):
         Raises ThreadStateError if it still runs, has never been started, or did not keep its target.
         """
         state = self.state
-        if state not in _DONE:
+        at_its_end = self.done and self is not _threading.current_thread()  # which is waited for below
+        if state not in _DONE and not at_its_end:
             way = "call start()" if state is ThreadState.NEW else "stop() and join() it first"
             raise _state_error(self, f"thread {self.name!r} is {state.value} and cannot be restarted ({way})")
         if self._raddle_kept is None and type(self).run is Thread.run:

@@ -103,6 +103,15 @@ class Thread(_real.Thread):  # type: ignore[misc]
             if not handle.locked():
                 self._stop()
 
+        def _delete(self) -> None:
+            # What thread-locals hold is finalized in this thread, not in a dummy that has its place: CPython does it later,
+            # when it is in the tables no more. From 3.13 on they are where nobody gets at them.
+            things = _raddle.things_of_thread()
+            for name in list(things):
+                if str(name).startswith("thread.local."):
+                    things.pop(name, None)
+            _real_delete(self)
+
     def _bootstrap(self) -> None:
         handle = self._raddle_handle
         if handle is not None:
@@ -112,15 +121,6 @@ class Thread(_real.Thread):  # type: ignore[misc]
             self._raddle_context.run(_real_bootstrap, self)
         else:
             _real_bootstrap(self)
-
-    def _delete(self) -> None:
-        # What thread-locals hold is finalized in this thread, not in a dummy that has its place: CPython does it later, when
-        # it is in the tables no more.
-        things = _raddle.things_of_thread()
-        for name in list(things):
-            if str(name).startswith("thread.local."):
-                things.pop(name, None)
-        _real_delete(self)
 
     def join(self, timeout: "float | None" = None) -> None:
         handle = self._raddle_handle

@@ -106,6 +106,16 @@ def test_an_error_of_an_ended_interpreter_is_delivered_at_once(reports, monkeypa
     assert [report.error for report in reports] == ["Injected"]
 
 
+def test_restarting_delivers_what_nobody_took(reports):
+    """As soon as it is done: its last steps are waited for."""
+    thread = raddle.Thread(target=fail, name="again", restartable=True).start()
+    for number in range(1, 50):
+        raddle.wait([thread])
+        thread.restart()
+        assert len(reports) == number
+    assert joins(thread) and len(reports) == 49
+
+
 def test_an_error_that_is_held_can_be_seen(reports):
     thread = raddle.spawn(fail, name="failing")
     wait_for_end(thread)
