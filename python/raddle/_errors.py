@@ -66,7 +66,8 @@ def keep(error: object, submission: "_raddle.Submission | None") -> "Outcome | N
         return None
     outcome = Outcome()
     outcome._kind, outcome._handle, outcome._submission = "future", _raddle.current_handle(), submission
-    add_lineage(error, outcome._handle, submission)
+    if _hooks.are_there():  # a program that does not ask sees its errors as they are
+        add_lineage(error, outcome._handle, submission)
     outcome.fail(error)
     return outcome
 
@@ -87,7 +88,7 @@ def undelivered_errors() -> "list[ThreadReport]":
 
     >>> import raddle
     >>> thread = raddle.spawn(int, "x", name="reader")
-    >>> thread.exited or raddle.wait([thread]) and None
+    >>> done, not_done = raddle.wait([thread])
     >>> [(report.thread, report.kind) for report in raddle.undelivered_errors()]
     [('reader', 'thread')]
     >>> thread.exception()

@@ -108,6 +108,11 @@ def add_exception_hook(fn: "Callable[[ThreadReport], object]", *, include_exit: 
     return hook
 
 
+def are_there() -> bool:
+    """Whether there is a hook."""
+    return bool(_hooks)
+
+
 def tell(
     kind: str,
     error: BaseException,

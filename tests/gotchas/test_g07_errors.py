@@ -76,6 +76,12 @@ def test_a_future_is_not_silent():
     assert "nobody asked its future: ZeroDivisionError" in run(program, "--fail-on", "RD003").err
 
 
+def test_an_error_that_raddle_run_counts_is_not_changed():
+    program = "from concurrent.futures import ThreadPoolExecutor\n"
+    program += "with ThreadPoolExecutor() as pool:\n    print(vars(pool.submit(lambda: 1 / 0).exception()))\n"
+    assert run(program, "--fail-on", "any").out == run_python(program).out == "{}\n"
+
+
 def test_a_failing_hook_of_an_unmodified_program_is_shown_as_cpython_shows_it():
     program = HOOK.replace("print(", "raise KeyError(")
     lines = run_python(program).err.splitlines()

@@ -6,7 +6,9 @@
 import _thread
 import concurrent.futures
 import ctypes
+import doctest
 import gc
+import importlib
 import logging
 import pickle
 import sys
@@ -520,6 +522,12 @@ def test_a_wrong_hook_is_told_to_its_caller():
         TypeError, match=r"add_exception_hook needs a function, got NoneType \(write .*without calling f"
     ):
         raddle.add_exception_hook(None)
+
+
+@pytest.mark.parametrize("module", ["_errors", "_hooks", "_reports"])
+def test_the_examples_of_the_documentation(module, slot):
+    results = doctest.testmod(importlib.import_module(f"raddle.{module}"))
+    assert results.attempted and not results.failed
 
 
 # ---- memory ----
