@@ -538,7 +538,7 @@ def test_ten_thousand_failing_threads_with_reports_kept():
     """RSS stays flat within 5 % once the reports' own size is taken away, and no local of a failed frame is alive."""
     import harness
 
-    result = harness.run([sys.executable, "-c", MEMORY], timeout=280)
+    result = harness.run([sys.executable, "-c", MEMORY], timeout=280, MALLOC_ARENA_MAX="1")
     assert result.code == 0, result
     print(result.out)
 
@@ -565,10 +565,10 @@ def rounds(count):
         thread.exception()
     del thread
     gc.collect()
-def level(count):  # the RSS without the reports: the least of five looks, for the allocator breathes
+def level(count):  # the RSS without the reports: the least of ten looks, for the allocator breathes
     looks = []
-    for _ in range(5):
-        rounds(count // 5)
+    for _ in range(10):
+        rounds(count // 10)
         ctypes.CDLL(None).malloc_trim(0)
         looks.append(resident() - sum(map(sys.getsizeof, kept)) - sys.getsizeof(kept))
     return min(looks)
