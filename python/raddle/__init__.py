@@ -9,11 +9,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ._errors import SpawnSite as SpawnSite
-    from ._errors import ThreadReport as ThreadReport
-    from ._errors import add_exception_hook as add_exception_hook
-    from ._errors import lineage as lineage
     from ._errors import undelivered_errors as undelivered_errors
+    from ._hooks import add_exception_hook as add_exception_hook
     from ._install import Installed as Installed
     from ._install import install as install
     from ._job import Job as Job
@@ -40,6 +37,10 @@ if TYPE_CHECKING:
     from ._raddle import sleep as sleep
     from ._raddle import stop_requested as stop_requested
     from ._raddle import threads as threads
+    from ._reports import FrameReport as FrameReport
+    from ._reports import SpawnSite as SpawnSite
+    from ._reports import ThreadReport as ThreadReport
+    from ._reports import lineage as lineage
     from ._scopes import Scope as Scope
     from ._shutdown import ShutdownCallback as ShutdownCallback
     from ._shutdown import on_shutdown as on_shutdown
@@ -81,6 +82,7 @@ _LATER = {
     "DeadlockError": "_raddle",
     "Event": "_sync",
     "Exponential": "_supervision",
+    "FrameReport": "_reports",
     "Installed": "_install",
     "Job": "_job",
     "Lock": "_sync",
@@ -93,7 +95,7 @@ _LATER = {
     "Scope": "_scopes",
     "Semaphore": "_sync",
     "ShutdownCallback": "_shutdown",
-    "SpawnSite": "_errors",
+    "SpawnSite": "_reports",
     "StopSource": "_raddle",
     "StopToken": "_raddle",
     "Stopped": "_raddle",
@@ -101,12 +103,12 @@ _LATER = {
     "Thread": "_threads",
     "ThreadInfo": "_raddle",
     "ThreadLimiter": "_threads",
-    "ThreadReport": "_errors",
+    "ThreadReport": "_reports",
     "ThreadStartError": "_raddle",
     "ThreadState": "_threads",
     "ThreadStateError": "_raddle",
     "acquire_all": "_sync",
-    "add_exception_hook": "_errors",
+    "add_exception_hook": "_hooks",
     "any_of": "_raddle",
     "as_completed": "_threads",
     "call_at": "_time",
@@ -120,7 +122,7 @@ _LATER = {
     "info": "_raddle",
     "install": "_install",
     "join_all": "_threads",
-    "lineage": "_errors",
+    "lineage": "_reports",
     "move_on_after": "_raddle",
     "on_shutdown": "_shutdown",
     "on_stop": "_raddle",

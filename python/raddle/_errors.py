@@ -1,188 +1,159 @@
-"""Errors that left a thread and that nobody took: one way for all of them, and who started the thread.
+"""Errors that left a thread or a job, and what has become of them.
 
-An error is taken (somebody joined the thread, a scope or a supervisor has it) or unhandled, never both and never neither. An
-unhandled one is delivered once: to the thread's own `on_exception`, or to the hooks of `add_exception_hook` and to
-`threading.excepthook`, which is the standard library's unless the program has set another.
+An error is taken (somebody joined the thread, asked the future, a scope or a supervisor has it) or unhandled, never both and
+never neither: the engine's `Delivery` sees to that. An unhandled one is delivered once: to the thread's own `on_exception`,
+or else as `_hooks.py` says. It is unhandled when nobody can take it any more: the last one who could have is gone, and with
+it the `Outcome`; or the interpreter ends.
+
+Of a job there is an outcome only if somebody wants to hear of it: there is a hook, or `raddle run` shall fail on it.
 """
 
-import sys
-import traceback
+import atexit
+import os
 import weakref
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from functools import partial
+from types import TracebackType
+from typing import Any
 
-from . import _raddle
+from . import _hooks, _raddle
 from . import threading as _threading
+from ._reports import ThreadReport, add_lineage, report_of
 
-
-class SpawnSite(NamedTuple):
-    """One link of a lineage: `thread` was started by `parent`, at `file`:`line` in `function`."""
-
-    thread: str
-    parent: str
-    file: "str | None"
-    line: "int | None"
-    function: "str | None"
-
-
-class ThreadReport(NamedTuple):
-    """An error that left a thread, as plain data: it may be kept, sent and pickled, and keeps nothing else alive.
-
-    kind: where it left: "thread".
-    thread: the thread's name.
-    serial: its number.
-    error: the class and text of the error, on one line.
-    traceback: as Python shows it, with who started the thread.
-    lineage: who started the thread, who started that one, and so on.
-    """
-
-    kind: str
-    thread: str
-    serial: int
-    error: str
-    traceback: str
-    lineage: "tuple[SpawnSite, ...]"
-
-
-# Errors that are held for somebody to join their thread, by the number of the thread.
+# Errors that are held for somebody who takes them, by the `id` of their outcome.
 _held: "dict[int, weakref.ref[Outcome]]" = {}
+_ending = False
+_is_counted = False
 
 
 class Outcome(_raddle.Outcome):
-    """What came of one run of a thread."""
+    """What came of one run of a thread, or of one job."""
 
-    _name = "?"
-    _serial = 0
-    _on_exception: "Callable[[ThreadReport], object] | None" = None
+    _kind = "thread"
+    _handle: "_raddle.ThreadHandle | None" = None
+    _thread: "weakref.ref[Any] | None" = None
+    _first = 0  # the serial of the thread's first run
+    _on_exception: "_hooks.Hook | None" = None
+    _submission: "_raddle.Submission | None" = None
 
     def bind(self, thread: Any, handle: "_raddle.ThreadHandle") -> None:
         """Note whose it is."""
-        self._name, self._serial = thread.name, handle.serial
+        self._handle, self._thread = handle, weakref.ref(thread)
+        self._first = thread.__dict__.setdefault("_raddle_first", handle.serial)
         self._on_exception = thread._raddle_on_exception
 
     def fail(self, error: BaseException) -> None:
         super().fail(error)
-        _held[self._serial] = weakref.ref(self)
+        _held[id(self)] = weakref.ref(self)
+        if _ending and self.give_up():
+            deliver(self)
 
     def take(self) -> bool:
-        _held.pop(self._serial, None)
+        _held.pop(id(self), None)
         return super().take()
 
     def give_up(self) -> bool:
-        _held.pop(self._serial, None)
+        _held.pop(id(self), None)
         return super().give_up()
 
     def __del__(self) -> None:
-        if self.give_up():
+        if self.is_held and self.give_up():
             deliver(self)
 
 
+def keep(error: object, submission: "_raddle.Submission | None") -> "Outcome | None":
+    """The outcome of a job of the calling thread's that fails with this, for its future to hold on to."""
+    if not isinstance(error, BaseException):
+        return None
+    outcome = Outcome()
+    outcome._kind, outcome._handle, outcome._submission = "future", _raddle.current_handle(), submission
+    if _hooks.are_there():  # a program that does not ask sees its errors as they are
+        add_lineage(error, outcome._handle, submission)
+    outcome.fail(error)
+    return outcome
+
+
+def empty_frames(traceback: "TracebackType | None") -> None:
+    """Clear the locals of the ended functions below those of a traceback."""
+    frame = traceback and traceback.tb_frame.f_back
+    while frame is not None:
+        try:
+            frame.clear()
+        except RuntimeError:  # it has not ended
+            return
+        frame = frame.f_back
+
+
 def undelivered_errors() -> "list[ThreadReport]":
-    """The errors that are held for somebody to join their thread, and that nobody has taken so far."""
+    """The errors that are held for somebody to take them, and that nobody has taken so far.
+
+    >>> import raddle
+    >>> thread = raddle.spawn(int, "x", name="reader")
+    >>> done, not_done = raddle.wait([thread])
+    >>> [(report.thread, report.kind) for report in raddle.undelivered_errors()]
+    [('reader', 'thread')]
+    >>> thread.exception()
+    ValueError("invalid literal for int() with base 10: 'x'")
+    >>> raddle.undelivered_errors()
+    []
+    """
     outcomes = [outcome for outcome in [ref() for ref in list(_held.values())] if outcome is not None]
-    return [report_of(outcome) for outcome in outcomes if outcome.is_held]
+    return [report for report in [_report(outcome) for outcome in outcomes if outcome.is_held] if report is not None]
 
 
-def lineage(error: BaseException) -> "list[SpawnSite]":
-    """Who started the thread that an error left, who started that one, and so on; empty if it left none."""
-    return list(getattr(error, "__raddle_lineage__", ()))
+def _report(outcome: Outcome) -> "ThreadReport | None":
+    error, handle = outcome.error, outcome._handle
+    if error is None or handle is None:
+        return None
+    return report_of(outcome._kind, error, handle, outcome._submission)
 
 
-def add_lineage(error: BaseException, handle: "_raddle.ThreadHandle") -> None:
-    """Note on an error who started the thread that it leaves, once."""
-    if getattr(error, "__raddle_lineage__", None) is not None:
-        return
-    name, sites = handle.name, []
-    for parent, place in handle.lineage:
-        file, line, function = place or (None, None, None)
-        sites.append(SpawnSite(name, parent, file, line, function))
-        name = parent
-    try:
-        error.__raddle_lineage__ = tuple(sites)  # type: ignore[attr-defined]
-    except AttributeError:  # a class of the program's that takes none
-        return
-    error.add_note("\n".join(map(_shown, sites)))
+class EndedThread:
+    """What `threading.excepthook` gets of a thread whose object is no more."""
 
+    ident = native_id = _raddle_outcome = None
+    _stderr = None
 
-def leave_out_ours(error: BaseException) -> None:
-    """Have an error's traceback begin where raddle called the program."""
-    traceback = error.__traceback__
-    while traceback is not None and traceback.tb_frame.f_globals.get("__name__", "").startswith("raddle."):
-        traceback = traceback.tb_next
-    error.__traceback__ = traceback
+    def __init__(self, handle: "_raddle.ThreadHandle") -> None:
+        self._raddle_handle = handle
+        self.name, self.daemon = handle.name, handle.daemon
 
-
-def _shown(site: SpawnSite) -> str:
-    text = f"Thread {site.thread!r} was started by {site.parent!r}"
-    if site.file is None:
-        return text
-    function = f", in {site.function}" if site.function else ""
-    return f'{text} at:\n  File "{site.file}", line {site.line}{function}'
-
-
-def report_of(outcome: Outcome) -> ThreadReport:
-    """The report of the error of an outcome."""
-    error = outcome.error
-    assert error is not None
-    text = "".join(traceback.format_exception(error))
-    one_line = traceback.format_exception_only(error)[0].strip()
-    return ThreadReport("thread", outcome._name, outcome._serial, one_line, text, tuple(lineage(error)))
-
-
-_hooks: "list[Callable[[ThreadReport], object]]" = []
-
-
-def add_exception_hook(fn: "Callable[[ThreadReport], object]") -> None:
-    """Have `fn(report)` called for each error that left a thread and that nobody took."""
-    if not callable(fn):
-        raise TypeError(f"add_exception_hook needs a function, got {type(fn).__name__}")
-    _hooks.append(fn)
-
-
-def guarded(function: "Callable[..., object]", *args: Any) -> None:
-    """Call a function of the program's; what it raises is shown, and stays here."""
-    try:
-        function(*args)
-    except BaseException as error:
-        sys.unraisablehook(
-            _Unraisable(type(error), error, error.__traceback__, None, function)  # type: ignore[arg-type]
-        )
-
-
-class _Unraisable(NamedTuple):
-    exc_type: type
-    exc_value: BaseException
-    exc_traceback: Any
-    err_msg: "str | None"
-    object: Any
-
-
-def deliver_held() -> None:
-    """Deliver what is still held: the program ends, and nobody will join those threads any more."""
-    for outcome in [ref() for ref in list(_held.values())]:
-        if outcome is not None and outcome.give_up():
-            deliver(outcome)
-
-
-class _Ended:
-    """What a hook gets for a thread that is no more."""
-
-    def __init__(self, name: str, serial: int) -> None:
-        self.name, self.serial, self.ident = name, serial, None
+    def is_alive(self) -> bool:
+        return False
 
 
 def deliver(outcome: Outcome) -> None:
     """Deliver an error that nobody will take any more."""
-    error = outcome.error
-    if error is None:
+    error, handle = outcome.error, outcome._handle
+    if error is None or handle is None:
         return
     if outcome._on_exception is not None:
-        guarded(outcome._on_exception, report_of(outcome))
-        return
-    if _hooks:
-        report = report_of(outcome)
-        for hook in list(_hooks):
-            guarded(hook, report)
-    thread = _Ended(outcome._name, outcome._serial)
-    args = _threading.ExceptHookArgs((type(error), error, error.__traceback__, thread))
-    guarded(_threading.excepthook, args)
+        _hooks.call_own(outcome._on_exception, "thread", error, handle, outcome._first)
+    elif outcome._kind == "future":
+        show = partial(_raddle.unasked, handle, error, outcome._submission) if _is_counted else None
+        _hooks.tell("future", error, handle, show=show, submission=outcome._submission)
+    else:
+        thread = outcome._thread and outcome._thread()
+        args = _threading.ExceptHookArgs((type(error), error, error.__traceback__, thread or EndedThread(handle)))
+        _hooks.tell("thread", error, handle, show=partial(_threading.excepthook, args), thread=outcome._first)
+
+
+def deliver_held() -> None:
+    """Deliver all errors that are held: the interpreter ends, and nobody will take them. Later ones are delivered at once."""
+    global _ending
+    _ending = True
+    for ref in list(_held.values()):
+        outcome = ref()
+        if outcome is not None and outcome.give_up():
+            deliver(outcome)
+
+
+def count_jobs() -> None:
+    """Report the errors of jobs that nobody asks for as RD003: `raddle run` shall fail on them."""
+    global _is_counted
+    _is_counted = True
+    _hooks.watch_jobs(+1)
+
+
+atexit.register(deliver_held)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_held.clear)  # which are the parent's to deliver

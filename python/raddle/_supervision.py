@@ -12,7 +12,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from . import _errors, _raddle
+from . import _raddle
+from ._reports import add_lineage, leave_out_ours
 
 PERMANENT = "permanent"
 TRANSIENT = "transient"
@@ -107,8 +108,8 @@ class Restarts:
         )
         handle = thread._raddle_handle
         for error in failures:
-            _errors.leave_out_ours(error)
-            _errors.add_lineage(error, handle)
+            leave_out_ours(error)
+            add_lineage(error, handle)
         cause = ExceptionGroup(f"{len(failures)} failures of thread {thread.name!r}", failures) if failures else None
         self._recent.clear()
         raise SupervisorGaveUp(text) from cause

@@ -14,13 +14,15 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
+from functools import partial
 from types import FunctionType, MethodType
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from . import _errors, _raddle
+from . import _errors, _hooks, _raddle
 from . import threading as _threading
 from ._errors import Outcome
 from ._raddle import ThreadStateError
+from ._reports import ThreadReport, add_lineage, leave_out_ours
 from ._supervision import Restarts
 
 _T = TypeVar("_T")
@@ -92,8 +94,8 @@ class Thread(_threading.Thread, Generic[_T]):
         backoff: "float | Callable[[int], float]" = 0.0,
         start_at: "Any | None" = None,
         start_after: "float | None" = None,
-        on_error: "str | Callable[[_errors.ThreadReport], object]" = "join",
-        on_exception: "Callable[[_errors.ThreadReport], object] | None" = None,
+        on_error: "str | Callable[[ThreadReport], object]" = "join",
+        on_exception: "Callable[[ThreadReport], object] | None" = None,
     ) -> None:
         args = _checked(type(self), target, args, kwargs)
         if not callable(on_error) and on_error not in _POLICIES:
@@ -112,7 +114,8 @@ class Thread(_threading.Thread, Generic[_T]):
         self._raddle_inherits = daemon is None
         self._raddle_grace = _seconds("Thread", "grace", grace)
         self._raddle_on_error = on_error
-        self._raddle_on_exception = on_error if callable(on_error) else on_exception
+        own = on_error if callable(on_error) else on_exception
+        self._raddle_on_exception = None if own is None else _hooks.Hook(own)
         self._raddle_generation = 0
         self._raddle_callbacks: list[Callable[[Thread[_T]], object]] = []
         self._raddle_outcome: Outcome | None = None
@@ -156,8 +159,13 @@ class Thread(_threading.Thread, Generic[_T]):
     def _bootstrap(self) -> None:
         handle, outcome = self._raddle_handle, self._raddle_outcome
         if handle is not None and outcome is not None:
-            self.run = _keeping(self, handle, outcome, self.run)  # type: ignore[method-assign]
+            self.run = partial(_keep, self, handle, outcome, self.run)  # type: ignore[method-assign]
         super()._bootstrap()
+        # The frames of the traceback refer to those below them, and those to the thread, which has the error: a circle. Ours
+        # and CPython's are emptied, this one by itself, or only a collection would find out that nobody has the thread.
+        if outcome is not None and outcome.kind == "error":
+            _errors.empty_frames(outcome.traceback)
+        del self, handle, outcome
 
     def run(self) -> "_T | None":
         """What it does: call the target. A subclass may do something else; what it returns is the result."""
@@ -174,7 +182,8 @@ class Thread(_threading.Thread, Generic[_T]):
         Raises ThreadStateError if it still runs, has never been started, or did not keep its target.
         """
         state = self.state
-        if state not in _DONE:
+        at_its_end = self.done and self is not _threading.current_thread()  # which is waited for below
+        if state not in _DONE and not at_its_end:
             way = "call start()" if state is ThreadState.NEW else "stop() and join() it first"
             raise _state_error(self, f"thread {self.name!r} is {state.value} and cannot be restarted ({way})")
         if self._raddle_kept is None and type(self).run is Thread.run:
@@ -284,7 +293,7 @@ class Thread(_threading.Thread, Generic[_T]):
                 callback = self._raddle_callbacks.pop(0)
             except IndexError:  # another thread was faster
                 return
-            _errors.guarded(callback, self)
+            _hooks.guarded(callback, self)
 
     def link(self, other: "Thread[Any]") -> None:
         """If one of the two fails, the other is asked to stop."""
@@ -400,40 +409,36 @@ class Thread(_threading.Thread, Generic[_T]):
 _CONTEXT = "_context" if sys.version_info >= (3, 14) else "_raddle_context"
 
 
-def _keeping(
-    thread: "Thread[Any]", handle: "_raddle.ThreadHandle", outcome: Outcome, run: "Callable[[], Any]"
-) -> "Callable[[], None]":
-    """`run`, for one call; what comes of it is kept."""
+def _keep(thread: "Thread[Any]", handle: "_raddle.ThreadHandle", outcome: Outcome, run: "Callable[[], Any]") -> None:
+    """Call `run` for `thread`, once; what comes of it is kept.
 
-    def kept() -> None:
-        nonlocal run
-        call = run
-        del thread.run, run
-        outcome.bind(thread, handle)
-        if thread._raddle_restarts is not None:
-            handle.belongs(False)
-            call = _restarting(thread, call)
-        if thread._raddle_scope is not None:
-            call = thread._raddle_scope._inside(handle, call)
-        try:
-            outcome.finish(call())
-        except SystemExit:
-            outcome.finish(None)
-        except _raddle.Stopped as error:
-            if error._raddle_block == 0 and handle.stopped():
-                outcome.stop(error.with_traceback(None))
-            else:
-                _fail(handle, outcome, error)
-        except BaseException as error:
+    No closure: the frame of this function is alive as long as a traceback from above it, and with it the function.
+    """
+    del thread.run
+    outcome.bind(thread, handle)
+    if thread._raddle_restarts is not None:
+        handle.belongs(False)
+        run = _restarting(thread, run)
+    if thread._raddle_scope is not None:
+        run = thread._raddle_scope._inside(handle, run)
+    try:
+        outcome.finish(run())
+    except SystemExit as error:
+        outcome.finish(None)
+        _hooks.left_by_exit(error, handle)
+    except _raddle.Stopped as error:
+        if error._raddle_block == 0 and handle.stopped():
+            outcome.stop(error.with_traceback(None))
+        else:
             _fail(handle, outcome, error)
-        thread._raddle_times = (time.monotonic(), time.thread_time())
-        if thread._raddle_on_error != "join" and outcome.give_up():
-            _errors.deliver(outcome)
-            if thread._raddle_on_error == "exit":
-                _raddle.end_process(1, f"thread {thread.name!r} failed")
-        thread._raddle_call_back()
-
-    return kept
+    except BaseException as error:
+        _fail(handle, outcome, error)
+    thread._raddle_times = (time.monotonic(), time.thread_time())
+    if thread._raddle_on_error != "join" and outcome.give_up():
+        _errors.deliver(outcome)
+        if thread._raddle_on_error == "exit":
+            _raddle.end_process(1, f"thread {thread.name!r} failed")
+    thread._raddle_call_back()
 
 
 def _restarting(thread: "Thread[Any]", run: "Callable[[], Any]") -> "Callable[[], Any]":
@@ -449,8 +454,8 @@ def _restarting(thread: "Thread[Any]", run: "Callable[[], Any]") -> "Callable[[]
 
 def _fail(handle: "_raddle.ThreadHandle", outcome: Outcome, error: BaseException) -> None:
     """Note an error that left a thread's function, without the frames that are ours, and with who started the thread."""
-    _errors.leave_out_ours(error)
-    _errors.add_lineage(error, handle)
+    leave_out_ours(error)
+    add_lineage(error, handle)
     handle.failed(error)
     outcome.fail(error)
 

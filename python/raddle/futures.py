@@ -259,13 +259,19 @@ class ThreadPoolExecutor(_RealExecutor):  # type: ignore[misc]
     del _idle, _set_idle
 
 
+def _give_up(futures: "list[Any]") -> None:
+    """Nobody will ask these futures: one of their call's has failed, or the rest is not wanted."""
+    for future in futures:
+        future.cancel()
+    _raddle.forgive(futures)
+
+
 def _results(futures: "list[Any]", end_time: "float | None") -> "_Iterator[Any]":
     try:
         while futures:
             yield _take_result(futures) if end_time is None else _take_result(futures, end_time - _time.monotonic())
     finally:
-        for future in futures:
-            future.cancel()
+        _give_up(futures)
 
 
 def _results_and_more(
@@ -280,8 +286,7 @@ def _results_and_more(
                 del executor
             yield _take_result(futures, None if end_time is None else end_time - _time.monotonic())
     finally:
-        for future in futures:
-            future.cancel()
+        _give_up(futures)
 
 
 def as_completed(fs: "_Iterable[Any]", timeout: "float | None" = None) -> "_Iterator[Any]":

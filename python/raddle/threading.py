@@ -114,6 +114,15 @@ class Thread(_real.Thread):  # type: ignore[misc]
             if not handle.locked():
                 self._stop()
 
+        def _delete(self) -> None:
+            # What thread-locals hold is finalized in this thread, not in a dummy that has its place: CPython does it later,
+            # when it is in the tables no more. From 3.13 on they are where nobody gets at them.
+            things = _raddle.things_of_thread()
+            for name in list(things):
+                if str(name).startswith("thread.local."):
+                    things.pop(name, None)
+            _real_delete(self)
+
     def _bootstrap(self) -> None:
         handle = self._raddle_handle
         if handle is not None:
@@ -173,6 +182,7 @@ _real_start = _real.Thread.start
 _real_bootstrap = _real.Thread._bootstrap
 _real_set_tstate_lock: "_Any" = getattr(_real.Thread, "_set_tstate_lock", None)
 _real_wait_for_tstate_lock: "_Any" = getattr(_real.Thread, "_wait_for_tstate_lock", None)
+_real_delete = _real.Thread._delete
 _real_join = _real.Thread.join
 _real_name = _real.Thread.name
 _real_native_id = _real.Thread.native_id
@@ -214,9 +224,23 @@ def _noting(handle: "_raddle.ThreadHandle", invoke: "_Callable[[Thread], None]")
         if isinstance(error, _raddle.Stopped) and error._raddle_block == 0 and handle.stopped():
             return
         handle.failed(error)
-        invoke(thread)
+        try:
+            invoke(thread)
+        except BaseException as failure:
+            # The program's hook has failed, and so has what shows that. The interpreter would show the last error only.
+            if error is not None and not isinstance(failure, SystemExit):
+                _show_chain(thread.name, error, failure)
+            raise
 
     return invoke_excepthook
+
+
+def _show_chain(name: str, error: BaseException, failure: BaseException) -> None:
+    try:
+        from ._reports import show_chain
+    except ImportError:  # the interpreter ends
+        return
+    show_chain(f"Exception in thread {name}:", error, [("threading.excepthook", failure)])
 
 
 class _Finished(_raddle.Event):

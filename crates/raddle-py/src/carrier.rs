@@ -269,6 +269,13 @@ impl Attached {
     }
 }
 
+/// Has the interpreter show an error that `source` could not raise. That calls a function of the program's.
+pub(crate) fn show_unraisable(error: PyErr, source: &Bound<'_, PyAny>) {
+    error.restore(source.py());
+    // SAFETY: attached; `source` is alive, and an error is set, which the function takes.
+    unsafe { unwinding(ffi::PyErr_WriteUnraisable as *const c_void, source.as_ptr().cast()) };
+}
+
 /// Calls a function of the interpreter's with one argument, through a pointer that may unwind and that the compiler
 /// cannot see through: it believes that those functions do not.
 ///

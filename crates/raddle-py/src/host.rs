@@ -16,8 +16,10 @@ use raddle::seam::os_threads;
 use raddle::thread::Thread;
 use raddle_report::Style;
 
-use crate::carrier::Forever;
+use crate::carrier::{self, Forever};
 use crate::error::{DeadlockError, LockAbandonedError};
+use crate::executor::Submission;
+use crate::thread::{ThreadHandle, with_handle};
 use crate::{imports, lifecycle, runtime, shutdown, site};
 
 /// Whether verdicts that the program also gets as an error are printed: so under `raddle run`.
@@ -195,20 +197,24 @@ fn configure(deadlocks: &str, grace: f64) -> PyResult<()> {
 /// Puts the whole program under observation: what is found is printed, so is who died, and so is who keeps the program
 /// alive after its main function; SIGQUIT prints who waits for what.
 ///
-/// `hook` is the program's `threading.excepthook` from now on. It shows the error, then calls [`died`]: showing runs Python
-/// code, under which no frame of ours may lie (see `carrier.rs`).
+/// `hook` is the program's `threading.excepthook` from now on, `unraisable_hook` its `sys.unraisablehook`. They show the
+/// error, then call [`died`]: showing runs Python code, under which no frame of ours may lie (see `carrier.rs`).
 #[pyfunction]
-fn observe_program(hook: &Bound<'_, PyAny>) -> PyResult<()> {
+fn observe_program(hook: &Bound<'_, PyAny>, unraisable_hook: &Bound<'_, PyAny>) -> PyResult<()> {
     let py = hook.py();
     OBSERVED.store(true, Ordering::Relaxed);
-    let threading = py.import("threading")?;
-    threading.setattr("excepthook", hook)?;
-    threading.setattr("__excepthook__", hook)?;
+    for (module, name, hook) in [("threading", "excepthook", hook), ("sys", "unraisablehook", unraisable_hook)] {
+        let module = py.import(module)?;
+        module.setattr(name, hook)?;
+        module.setattr(format!("__{name}__"), hook)?;
+    }
     shutdown::observe(py)?;
     shutdown::handle_if_default(py, libc::SIGQUIT).map(drop)
 }
 
-/// Tells who started the calling thread, and who waits for it, after an error that left its function was shown.
+/// Tells who started a thread, and who waits for it, after an error that left its function was shown: the thread that
+/// `args.thread` has a handle of, which may have ended long ago; otherwise the calling one. `args` may be what
+/// `sys.unraisablehook` gets.
 #[pyfunction]
 fn died(py: Python<'_>, args: &Bound<'_, PyAny>) -> PyResult<()> {
     let guard = Forever;
@@ -225,18 +231,36 @@ fn tell_death(py: Python<'_>, args: &Bound<'_, PyAny>) -> PyResult<()> {
         return Ok(());
     }
     let error = PyErr::from_value(value.clone());
-    let thread = dead(args).unwrap_or_else(|| raddle::thread::current(runtime()));
-    tell(&runtime().died(&thread, one_line(&value), site::of_error(py, &error)));
+    let failed = args.getattr("thread").ok();
+    let held = failed.as_ref().is_some_and(|thread| thread.hasattr("_raddle_outcome").unwrap_or(false));
+    let thread = failed.and_then(|thread| with_handle(&thread)).unwrap_or_else(|| raddle::thread::current(runtime()));
+    tell(&runtime().died(&thread, one_line(&value), site::of_error(py, &error), held));
     Ok(())
 }
 
-/// The thread of an error that is told after its end, by another thread.
-fn dead(args: &Bound<'_, PyAny>) -> Option<Arc<Thread>> {
-    let serial = args.getattr("thread").ok()?.getattr("serial").ok()?.extract().ok()?;
-    runtime().thread(serial).or_else(|| runtime().remembered(serial))
+/// Tells of a job's error that nobody asked its future for: of `worker`'s, submitted as `submission` says, if that is known.
+#[pyfunction]
+fn unasked(worker: &Bound<'_, ThreadHandle>, error: &Bound<'_, PyAny>, submission: Option<&Bound<'_, Submission>>) {
+    let guard = Forever;
+    let mut job = worker.get().thread().info();
+    let origin = submission.map(|submission| &submission.get().0);
+    job.started_by = origin.map(|origin| origin.starter.to_string());
+    job.started_at = origin.and_then(|origin| origin.site.as_ref()?.place());
+    let at = site::of_error(error.py(), &PyErr::from_value(error.clone()));
+    tell(&Verdict::Unasked { job: Box::new(job), error: one_line(error), at });
+    std::mem::forget(guard);
+}
+
+/// Has `sys.unraisablehook` show an error that `source` could not raise.
+#[pyfunction]
+fn show_unraisable(error: &Bound<'_, PyAny>, source: &Bound<'_, PyAny>) {
+    let guard = Forever;
+    carrier::show_unraisable(PyErr::from_value(error.clone()), source);
+    std::mem::forget(guard);
 }
 
 /// The last line of an error's traceback.
+#[pyfunction]
 pub(crate) fn one_line(error: &Bound<'_, PyAny>) -> String {
     let class = error.get_type().name().map_or_else(|_| "error".into(), |name| name.to_string());
     match error.str().map(|text| text.to_string()) {
@@ -270,6 +294,9 @@ pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(is_observed, module)?)?;
     module.add_function(wrap_pyfunction!(observe_program, module)?)?;
     module.add_function(wrap_pyfunction!(died, module)?)?;
+    module.add_function(wrap_pyfunction!(one_line, module)?)?;
+    module.add_function(wrap_pyfunction!(show_unraisable, module)?)?;
+    module.add_function(wrap_pyfunction!(unasked, module)?)?;
     module.add_function(wrap_pyfunction!(found, module)?)?;
     module.add_function(wrap_pyfunction!(explain, module)?)?;
     module.add_function(wrap_pyfunction!(codes, module)?)

@@ -7,8 +7,9 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::exceptions::PyBaseException;
+use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::{PyTraverseError, PyVisit};
+use pyo3::{PyTraverseError, PyVisit, intern};
 use raddle::thread::Delivery;
 
 /// See the module.
@@ -53,7 +54,7 @@ impl Outcome {
 
     /// This left the function.
     fn fail(&self, error: Bound<'_, PyBaseException>) -> PyResult<()> {
-        let traceback = error.getattr("__traceback__")?.unbind();
+        let traceback = error.getattr(intern!(error.py(), "__traceback__"))?.unbind();
         self.put(Came::Error(error.unbind(), traceback));
         self.delivery.hold();
         Ok(())
@@ -93,9 +94,18 @@ impl Outcome {
             _ => return Ok(None),
         };
         if let Some(traceback) = traceback {
-            error.bind(py).setattr("__traceback__", traceback)?;
+            put_traceback(error.bind(py), traceback.bind(py))?;
         }
         Ok(Some(error))
+    }
+
+    /// The traceback that the error left the function with.
+    #[getter]
+    fn traceback(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        match &*self.came() {
+            Came::Error(_, traceback) => Some(traceback.clone_ref(py)),
+            _ => None,
+        }
     }
 
     /// Somebody takes the error; whether that is the first.
@@ -133,6 +143,15 @@ impl Outcome {
 
     fn __clear__(&self) {
         self.put(Came::Nothing);
+    }
+}
+
+/// Not by the attribute: the error's class may take none, as a frozen dataclass.
+fn put_traceback(error: &Bound<'_, PyBaseException>, traceback: &Bound<'_, PyAny>) -> PyResult<()> {
+    // SAFETY: attached; both are alive, and the first is an exception.
+    match unsafe { ffi::PyException_SetTraceback(error.as_ptr(), traceback.as_ptr()) } {
+        0 => Ok(()),
+        _ => Err(PyErr::fetch(error.py())),
     }
 }
 

@@ -8,7 +8,7 @@ use pyo3::exceptions::PySystemExit;
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyString;
+use pyo3::types::{PyDict, PyString};
 use raddle::error::{Life, Misuse};
 use raddle::graph::Call;
 use raddle::graph::verdict::ThreadKind;
@@ -36,7 +36,13 @@ pub(crate) struct ThreadHandle {
 }
 
 /// Who started a thread, and the file, line and function where.
-type Link = (String, Option<(String, u32, String)>);
+pub(crate) type Link = (String, Option<(String, u32, String)>);
+
+/// One link of a lineage, for Python.
+pub(crate) fn link(origin: &Origin) -> Link {
+    let place = origin.site.as_ref().and_then(|site| site.place());
+    (origin.starter.to_string(), place.map(|place| (place.file, place.line, place.function)))
+}
 
 /// The attribute of a Python thread that stands for its end.
 const END: &str = if cfg!(Py_3_14) {
@@ -60,14 +66,12 @@ fn me() -> u64 {
     raddle::thread::serial(runtime)
 }
 
-#[pymethods]
 impl ThreadHandle {
-    /// Registers a thread that is about to be started by the caller.
-    #[new]
-    fn new(py: Python<'_>, name: &str, daemon: bool) -> Self {
-        let kind = if daemon { ThreadKind::Daemon } else { ThreadKind::Regular };
-        let starter = raddle::thread::current(runtime());
-        let thread = runtime().prepare(name, kind, Origin::new(&starter, site::of_user(py)));
+    pub(crate) fn thread(&self) -> &Arc<Thread> {
+        &self.thread
+    }
+
+    fn of(thread: Arc<Thread>) -> Self {
         ThreadHandle {
             thread,
             generation: fork_generation(),
@@ -76,20 +80,24 @@ impl ThreadHandle {
             taken: AtomicBool::new(false),
         }
     }
+}
+
+#[pymethods]
+impl ThreadHandle {
+    /// Registers a thread that is about to be started by the caller.
+    #[new]
+    fn new(py: Python<'_>, name: &str, daemon: bool) -> Self {
+        let kind = if daemon { ThreadKind::Daemon } else { ThreadKind::Regular };
+        let starter = raddle::thread::current(runtime());
+        Self::of(runtime().prepare(name, kind, Origin::new(&starter, site::of_user(py))))
+    }
 
     /// The calling thread, which runs on a carrier already and becomes the Python object `thread`: its `_bootstrap` comes
     /// next.
     #[staticmethod]
     fn adopt(thread: &Bound<'_, PyAny>) -> PyResult<Py<Self>> {
         let py = thread.py();
-        let handle = ThreadHandle {
-            thread: raddle::thread::current(runtime()),
-            generation: fork_generation(),
-            running: OnceLock::new(),
-            delayed: OnceLock::new(),
-            taken: AtomicBool::new(false),
-        };
-        let handle = Bound::new(py, handle)?;
+        let handle = Bound::new(py, Self::of(raddle::thread::current(runtime())))?;
         set(thread, intern!(py, END), handle.as_any())?;
         Ok(handle.unbind())
     }
@@ -112,6 +120,12 @@ impl ThreadHandle {
     #[getter]
     fn keeps_alive(&self) -> bool {
         self.thread.kind() == ThreadKind::Regular && !self.ended()
+    }
+
+    /// Whether the process does not wait for it at its end.
+    #[getter]
+    fn daemon(&self) -> bool {
+        self.thread.kind() == ThreadKind::Daemon
     }
 
     /// Starts it on a carrier, as the Python object `thread`, whose `_bootstrap` it runs, and sets the object's numbers. The
@@ -326,11 +340,6 @@ impl ThreadHandle {
     /// Who started it where, who started that one, and so on: names and places.
     #[getter]
     fn lineage(&self) -> Vec<Link> {
-        let place = |origin: &Origin| origin.site.as_ref().and_then(|site| site.place());
-        let link = |origin: &Origin| {
-            let place = place(origin).map(|place| (place.file, place.line, place.function));
-            (origin.starter.to_string(), place)
-        };
         self.thread.lineage().map(link).collect()
     }
 
@@ -349,11 +358,10 @@ impl ThreadHandle {
     }
 }
 
-impl ThreadHandle {
-    /// What the engine knows of it.
-    pub(crate) fn thread(&self) -> &Arc<Thread> {
-        &self.thread
-    }
+/// The engine's side of a thread that one of our handles belongs to.
+pub(crate) fn with_handle(thread: &Bound<'_, PyAny>) -> Option<Arc<Thread>> {
+    let handle = thread.getattr(intern!(thread.py(), "_raddle_handle")).ok()?;
+    Some(Arc::clone(&handle.cast::<ThreadHandle>().ok()?.get().thread))
 }
 
 /// What the engine knows of an object of the Python class.
@@ -363,6 +371,20 @@ pub(crate) fn known(thread: &Bound<'_, PyAny>) -> PyResult<Option<Arc<Thread>>> 
     }
     let ident: Option<u64> = thread.getattr("_ident")?.extract()?;
     Ok(runtime().threads().into_iter().find(|known| Some(known.ident()) == ident))
+}
+
+/// What the interpreter keeps for the calling thread: its `threading.local` data are there, by names of the interpreter's.
+#[pyfunction]
+fn things_of_thread(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    // SAFETY: attached. The function gives a borrowed reference or null, and sets no error.
+    let things = unsafe { Bound::from_borrowed_ptr_or_opt(py, ffi::PyThreadState_GetDict()) };
+    things.map_or_else(|| Ok(PyDict::new(py).into_any()), Ok)
+}
+
+/// The engine's side of the calling thread, also of one that raddle did not start.
+#[pyfunction]
+fn current_handle() -> ThreadHandle {
+    ThreadHandle::of(raddle::thread::current(runtime()))
 }
 
 /// What has become of it; one that has ended for Python may still be at its last thread-local destructors.
@@ -393,5 +415,7 @@ fn explain_misuse(error: &Bound<'_, PyAny>, thread: &Bound<'_, PyAny>) -> PyResu
 
 pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(explain_misuse, module)?)?;
+    module.add_function(wrap_pyfunction!(current_handle, module)?)?;
+    module.add_function(wrap_pyfunction!(things_of_thread, module)?)?;
     module.add_class::<ThreadHandle>()
 }

@@ -25,6 +25,7 @@
 //!     error: "ValueError: no such account".into(),
 //!     at: None,
 //!     joiners: Vec::new(),
+//!     held: false,
 //! };
 //! let text = render(&verdict, &Style::plain());
 //! assert!(text.starts_with("error[RD003]: 'worker' died: ValueError: no such account\n"));

@@ -2,7 +2,7 @@
 
 use raddle::graph::verdict::{Ending, Verdict, Wait};
 
-use crate::verdicts::{edge, headline, leaked_line, orphaned, wait_line};
+use crate::verdicts::{edge, headline, leaked_line, orphaned, unasked, wait_line};
 use crate::words::{Names, clean, spot, thing, threads};
 
 /// The verdict without source lines: a headline, then one line for each thread, without a newline at the end.
@@ -23,6 +23,7 @@ pub fn summary(verdict: &Verdict) -> String {
         Verdict::Died { thread, error, joiners, .. } => {
             (format!("{} died: {}", names.with_origin(thread), clean(error)), lines(joiners.iter(), &names))
         }
+        Verdict::Unasked { job, error, .. } => (unasked(job, error), Vec::new()),
         Verdict::OwnerDead { wait, .. } => (owner_dead(wait, &names), lines([&**wait].into_iter(), &names)),
         Verdict::Orphaned { wait } => (orphaned(wait, &names), lines([&**wait].into_iter(), &names)),
         list => listed(list, &names),

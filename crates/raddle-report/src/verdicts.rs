@@ -6,9 +6,10 @@ mod left_behind;
 mod lists;
 mod orphaned;
 mod owner_dead;
+mod unasked;
 
 use annotate_snippets::Level;
-use raddle::graph::verdict::{Code, Ending, Holder, ThreadInfo, Verdict, Wait};
+use raddle::graph::verdict::{Code, Ending, Holder, Place, ThreadInfo, Verdict, Wait};
 
 use crate::page::{Mark, Report, Section};
 use crate::words::{Names, clean, origin, waited};
@@ -22,7 +23,11 @@ pub(crate) fn report(verdict: &Verdict) -> Report {
     match verdict {
         Verdict::Deadlock { cycle, outcome } => deadlock::report(&cycle.waits, *outcome, &names),
         Verdict::Stalled { waits } => lists::stalled(waits, &names),
-        Verdict::Died { thread, error, at, joiners } => died::report(thread, error, at, joiners, &names),
+        Verdict::Died { thread, error, at, joiners, held } => {
+            let report = died::report(thread, error, at, joiners, &names);
+            if *held { died::held(report) } else { report }
+        }
+        Verdict::Unasked { job, error, at } => unasked::report(job, error, at),
         Verdict::OwnerDead { wait, .. } => owner_dead::report(wait, &names),
         Verdict::Orphaned { wait } => orphaned::report(wait, &names),
         Verdict::KeepsAlive { cause, threads } => lists::keeps_alive(*cause, threads, &names),
@@ -35,6 +40,7 @@ pub(crate) use deadlock::{edge, headline};
 pub(crate) use left_behind::line as leaked_line;
 pub(crate) use lists::wait_line;
 pub(crate) use orphaned::headline as orphaned;
+pub(crate) use unasked::headline as unasked;
 
 /// `gotcha 10: a lock that is never released; see ...`.
 fn gotcha(code: Code, text: &str) -> (Level<'static>, String) {
@@ -43,6 +49,13 @@ fn gotcha(code: Code, text: &str) -> (Level<'static>, String) {
 
 fn help(text: &str) -> (Level<'static>, String) {
     (Level::HELP, text.to_owned())
+}
+
+fn raised(at: &Option<Place>) -> String {
+    match at {
+        Some(_) => "raised here".to_owned(),
+        None => "it is not known where the error was raised".to_owned(),
+    }
 }
 
 /// `'worker' was started by 'MainThread' here`; nothing for threads whose start nobody saw.

@@ -104,6 +104,7 @@ fn threads_in(verdict: &Verdict) -> Vec<&ThreadInfo> {
         Verdict::Died { thread, joiners, .. } => {
             std::iter::once(&**thread).chain(joiners.iter().map(|wait| &wait.thread)).collect()
         }
+        Verdict::Unasked { job, .. } => vec![job],
         Verdict::OwnerDead { wait, .. } | Verdict::Orphaned { wait } => threads_of(wait).collect(),
         Verdict::KeepsAlive { threads, .. } => {
             let waits = threads.iter().filter_map(|(_, wait)| wait.as_ref());

@@ -99,8 +99,15 @@ fn verdicts() -> impl Strategy<Value = Verdict> {
     prop_oneof![
         (many(), outcome()).prop_map(|(waits, outcome)| Verdict::Deadlock { cycle: Cycle { waits }, outcome }),
         many().prop_map(|waits| Verdict::Stalled { waits }),
-        (threads(), "(?s).{0,9}", proptest::option::of(places()), many())
-            .prop_map(|(thread, error, at, joiners)| Verdict::Died { thread: Box::new(thread), error, at, joiners }),
+        (threads(), "(?s).{0,9}", proptest::option::of(places()), many()).prop_map(|(thread, error, at, joiners)| {
+            let held = joiners.len() % 2 == 0;
+            Verdict::Died { thread: Box::new(thread), error, at, joiners, held }
+        }),
+        (threads(), "(?s).{0,9}", proptest::option::of(places())).prop_map(|(job, error, at)| Verdict::Unasked {
+            job: Box::new(job),
+            error,
+            at
+        }),
         waits().prop_map(|wait| Verdict::OwnerDead { wait: Box::new(wait), raised: false }),
         waits().prop_map(|wait| Verdict::Orphaned { wait: Box::new(wait) }),
         proptest::collection::vec((threads(), proptest::option::of(waits())), 0..9)

@@ -113,6 +113,19 @@ fn an_error_over_four_lines_and_a_joiner() {
 }
 
 #[test]
+fn an_error_that_was_held_for_who_joins() {
+    let Verdict::Died { thread, error, at, .. } = died() else { unreachable!() };
+    let text = plain(&Verdict::Died { thread, error, at, joiners: Vec::new(), held: true });
+    assert!(text.contains("  = help: join the thread, which raises the error, or give it on_exception=\n"), "{text}");
+    assert!(!text.contains("catch the error"), "{text}");
+}
+
+#[test]
+fn a_job_whose_future_nobody_asked() {
+    assert_snapshot!(plain(&unasked()));
+}
+
+#[test]
 fn a_consumer_whose_producers_are_dead() {
     assert_snapshot!(plain(&orphaned()));
 }
@@ -184,6 +197,7 @@ fn a_narrow_terminal_cuts_long_lines_around_the_mark() {
         columns: Some((280, 294)),
         ..whole_line("<string>", 3)
     };
-    let verdict = Verdict::Died { thread: Box::new(worker()), error: "E".into(), at: Some(place), joiners: vec![] };
+    let verdict =
+        Verdict::Died { thread: Box::new(worker()), error: "E".into(), at: Some(place), joiners: vec![], held: false };
     assert_snapshot!(render(&verdict, &Style { width: 60, ..Style::plain() }));
 }

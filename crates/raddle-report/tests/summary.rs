@@ -42,6 +42,7 @@ fn the_other_kinds() {
     let threads: Vec<(ThreadInfo, _)> = vec![(worker(), sleepers(1).pop()), (worker(), None)];
     let all = [
         died(),
+        unasked(),
         abandoned(),
         orphaned(),
         Verdict::Stalled { waits: sleepers(1) },
@@ -52,6 +53,7 @@ fn the_other_kinds() {
     assert_snapshot!(all.map(|verdict| summary(&verdict)).join("\n"), @r"
     'worker' (started by 'MainThread' at tests/fixtures/worker.py:17) died: ValueError: no such account
       'MainThread' waits 0.2 s for Thread 'worker' to end at tests/fixtures/worker.py:18
+    a job of 'worker' failed, and nobody asked its future: ValueError: no such account
     RLock 'lock#1' was taken at tests/fixtures/worker.py:9 by 'worker' (started by 'MainThread' at tests/fixtures/worker.py:17), which ended without giving it back (it died: ValueError: no such account)
       'MainThread' waits 0.2 s for RLock 'lock#1' (held by 'worker') at tests/fixtures/worker.py:19
     'MainThread' likely waits for ever: Queue 'jobs#1' was fed only by 'worker', which died, and 'to-savings', which has ended

@@ -2,7 +2,8 @@
 
 A scene is a file `g*.py` in `tests/gotchas` of raddle's source. Its docstring is the row: a title, an empty line, then
 fields `name: value`, whose lines that go on are indented. Its function `scene(threading)` returns a line that says what
-happened; it runs in a process of its own, once by `python` and once by `raddle run`, and sees no difference.
+happened; it runs in a process of its own, once by `python` and once by `raddle run`, and sees no difference. A scene that
+needs what the standard library does not have asks for `sys.modules.get("raddle")`.
 
   id        the point it belongs to; one point may have several scenes
   claim     what is said about threads

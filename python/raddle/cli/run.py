@@ -14,9 +14,12 @@ C function with `Py_AtExit`, which the interpreter calls when it has finalized c
 import _thread
 import atexit
 import os
+import sys
 
 import raddle
 from raddle import _raddle
+from raddle._imports import Watch
+from raddle._unraisable import ended_a_thread
 from raddle.cli import complain, program
 
 TYPE_CHECKING = False
@@ -74,9 +77,18 @@ def main(arguments: "Sequence[str]") -> int:
         return complain(f"run: {problem}")
     _settle_at_exit(codes)
     raddle.install(deadlocks=options["--deadlocks"])
-    _raddle.observe_program(excepthook)
+    _raddle.observe_program(excepthook, unraisablehook)
+    if "RD003" in codes:
+        Watch(("concurrent.futures.thread",), _count_jobs).start()
     found.run()
     return 0
+
+
+def _count_jobs(_imported: object) -> None:
+    """Have RD003 told also of the errors of jobs that nobody asks for; who does not fail on them does not pay for that."""
+    from raddle import _errors
+
+    _errors.count_jobs()
 
 
 def excepthook(args: "Any") -> None:
@@ -85,8 +97,16 @@ def excepthook(args: "Any") -> None:
     _raddle.died(args)
 
 
+def unraisablehook(unraisable: "Any", /, _show: "Any" = sys.unraisablehook) -> None:
+    """Show an error that nobody could raise as CPython does; one that ended a thread of `_thread` is reported."""
+    _show(unraisable)
+    if ended_a_thread(unraisable):
+        _raddle.died(unraisable)
+
+
 excepthook.__module__ = "_thread"
 excepthook.__name__ = excepthook.__qualname__ = "_excepthook"
+unraisablehook.__module__ = "sys"
 
 
 def read_options(arguments: "Sequence[str]") -> "tuple[dict[str, str], list[str]]":

@@ -20,8 +20,9 @@ use raddle::graph::{Call, Description, Hold, Resource};
 
 use super::collector::Collector;
 use super::theirs::{base, call_back, cancelled_error, raise};
+use super::unasked::Submission;
 use super::work_queue::WorkQueue;
-use super::{giving_way, me};
+use super::{giving_way, me, unasked};
 use crate::fastcall::{Method, guarded, install, object, receiver, truth};
 use crate::limit::{Limit, one_argument};
 use crate::sync::Condition;
@@ -50,6 +51,12 @@ struct Extras {
     waiters: Option<Py<PyAny>>,
     callbacks: Option<Py<PyAny>>,
     collectors: Vec<Py<Collector>>,
+    /// Who submitted its job.
+    submitted: Option<Box<Submission>>,
+    /// What hears of it if nobody asks for its error, see `unasked.rs`.
+    kept: Option<Py<PyAny>>,
+    /// Nobody is to hear of that.
+    forgiven: bool,
 }
 
 impl Cell {
@@ -80,7 +87,13 @@ impl Future {
             let object = new(class.as_type_ptr(), none.as_ptr(), std::ptr::null_mut());
             Bound::from_owned_ptr_or_err(py, object)?.cast_into_unchecked::<Future>()
         };
-        future.get().cell().pool = Some(pool.clone().unbind());
+        let submitted = unasked::submission(py);
+        let mut cell = future.get().cell();
+        cell.pool = Some(pool.clone().unbind());
+        if let Some(submitted) = submitted {
+            cell.extras().submitted = Some(Box::new(submitted));
+        }
+        drop(cell);
         Ok(future.unbind())
     }
 
@@ -139,6 +152,31 @@ impl Future {
         Some(unsafe { ffi::Py_NewRef(result.as_ptr()) })
     }
 
+    /// Has somebody hear of its error if nobody asks for it. To be called before it has that error.
+    fn keep(&self, py: Python<'_>, error: &Py<PyAny>) {
+        let mut cell = self.cell();
+        let submitted = cell.extras.as_mut().and_then(|extras| extras.submitted.take());
+        drop(cell);
+        let Some(kept) = unasked::keep(py, error, submitted.map(|submitted| *submitted)) else { return };
+        let mut cell = self.cell();
+        let extras = cell.extras();
+        let unwanted = if extras.forgiven { Some(kept) } else { extras.kept.replace(kept) };
+        drop(cell);
+        unwanted.into_iter().for_each(|kept| unasked::take(py, kept));
+    }
+
+    /// Somebody asks for its error, or need not hear of it.
+    fn give_kept(&self, py: Python<'_>) {
+        let kept = self.cell().extras.as_mut().and_then(|extras| extras.kept.take());
+        kept.into_iter().for_each(|kept| unasked::take(py, kept));
+    }
+
+    /// Nobody is to miss its error.
+    pub(super) fn forgive(&self, py: Python<'_>) {
+        self.cell().extras().forgiven = true;
+        self.give_kept(py);
+    }
+
     /// What there is to give, if it is over.
     fn outcome(&self, py: Python<'_>) -> Option<PyResult<Py<PyAny>>> {
         match self.raw.phase() {
@@ -154,6 +192,7 @@ impl Future {
             Some(error)
                 if error.bind(py).is_instance_of::<PyBaseException>() || error.is_truthy(py).unwrap_or(true) =>
             {
+                self.give_kept(py);
                 Some(Err(raise(py, error.bind(py))))
             }
             _ => Some(Ok(result.unwrap_or_else(|| py.None()))),
@@ -191,6 +230,9 @@ impl Future {
         wake: impl FnOnce(Sleepers),
     ) -> PyResult<()> {
         let (py, future) = (this.py(), this.get());
+        if let Some(error) = outcome.as_ref().err().filter(|_| !future.raw.phase().is_over()) {
+            future.keep(py, error);
+        }
         let Ok(claim) = future.raw.claim() else { return Self::finish_the_long_way(this, outcome) };
         let failed = outcome.is_err();
         let mut cell = future.cell();
@@ -220,7 +262,11 @@ impl Future {
             Ok(result) => ("set_result", result),
             Err(exception) => ("set_exception", exception),
         };
-        base(this.py())?.call_method1(name, (this, value)).map(drop)
+        let done = base(this.py())?.call_method1(name, (this, value)).map(drop);
+        if done.is_err() {
+            this.get().give_kept(this.py());
+        }
+        done
     }
 
     fn tell(this: &Bound<'_, Self>, callbacks: Option<Py<PyAny>>) -> PyResult<()> {
@@ -335,6 +381,7 @@ impl Future {
 
     #[getter]
     fn _exception(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.give_kept(py);
         self.cell().exception.as_ref().map(|exception| exception.clone_ref(py))
     }
 
@@ -462,6 +509,7 @@ impl Future {
             visit.call(&extras.waiters)?;
             visit.call(&extras.callbacks)?;
             extras.collectors.iter().try_for_each(|collector| visit.call(collector))?;
+            visit.call(&extras.kept)?;
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use annotate_snippets::Level;
 use raddle::graph::verdict::{Code, Place, ThreadInfo, Wait};
 
-use super::{SHOWN, gotcha, help, started, wait_line, waits_here};
+use super::{SHOWN, gotcha, help, raised, started, wait_line, waits_here};
 use crate::page::{Mark, Report, Section};
 use crate::words::{Names, clean};
 
@@ -27,11 +27,14 @@ pub(crate) fn report(thread: &ThreadInfo, error: &str, at: &Option<Place>, joine
     }
 }
 
-fn raised(at: &Option<Place>) -> String {
-    match at {
-        Some(_) => "raised here".to_owned(),
-        None => "it is not known where the error was raised".to_owned(),
-    }
+/// The same of a thread whose `join` raises its error.
+pub(crate) fn held(mut report: Report) -> Report {
+    report.notes.truncate(report.notes.len() - 2);
+    report.notes.extend([
+        gotcha(Code::Died, "7a: an error that nobody takes is easily overlooked"),
+        help("join the thread, which raises the error, or give it on_exception="),
+    ]);
+    report
 }
 
 fn joiner(wait: &Wait, names: &Names) -> Section {

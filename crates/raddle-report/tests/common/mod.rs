@@ -91,7 +91,14 @@ pub fn died() -> Verdict {
         error: "ValueError: no such account".into(),
         at: Some(raised),
         joiners: vec![join],
+        held: false,
     }
+}
+
+/// A job of the worker's that the main thread submitted.
+pub fn unasked() -> Verdict {
+    let raised = Place { columns: Some((4, 5)), end_line: 13, ..at("worker.py", 10, "raise").unwrap() };
+    Verdict::Unasked { job: Box::new(worker()), error: "ValueError: no such account".into(), at: Some(raised) }
 }
 
 /// A queue that the worker put into before it died, like another thread that has returned.

@@ -221,6 +221,17 @@ pub enum Verdict {
         at: Option<Place>,
         /// Those who wait in `join` for it.
         joiners: Vec<Wait>,
+        /// Whether its `join` would have raised the error.
+        held: bool,
+    },
+    /// `RD003`, for a job whose error its future keeps, because nobody has asked for it.
+    Unasked {
+        /// The thread that worked on it; as started by who submitted the job, and where.
+        job: Box<ThreadInfo>,
+        /// The last line of its traceback: `ValueError: no such account`.
+        error: String,
+        /// Where the error was raised.
+        at: Option<Place>,
     },
     /// `RD004`: the object's holder says who ended, and how.
     OwnerDead {
@@ -288,7 +299,7 @@ impl Verdict {
         match self {
             Verdict::Deadlock { .. } => Code::Deadlock,
             Verdict::Stalled { .. } => Code::Stalled,
-            Verdict::Died { .. } | Verdict::Orphaned { .. } => Code::Died,
+            Verdict::Died { .. } | Verdict::Unasked { .. } | Verdict::Orphaned { .. } => Code::Died,
             Verdict::OwnerDead { .. } => Code::OwnerDead,
             Verdict::KeepsAlive { .. } => Code::KeepsAlive,
             Verdict::LongestWaits { .. } => Code::LongestWaits,

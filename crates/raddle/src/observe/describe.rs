@@ -73,8 +73,8 @@ impl Runtime {
         record.map(|record| self.describe(thread.info(), &record))
     }
 
-    /// `RD003`: the thread died; `at` is where its error was raised.
-    pub fn died(&self, thread: &Arc<Thread>, error: String, at: Option<Place>) -> Verdict {
+    /// `RD003`: the thread died; `at` is where its error was raised, `held` whether it was held for who joins the thread.
+    pub fn died(&self, thread: &Arc<Thread>, error: String, at: Option<Place>, held: bool) -> Verdict {
         let waits_for_it =
             |record: &Record| record.resource.holder().is_some_and(|hold| hold.serial == thread.serial());
         let joiner = |other: Arc<Thread>| {
@@ -82,7 +82,7 @@ impl Runtime {
             Some(self.describe(other.info(), &record))
         };
         let joiners = self.threads().into_iter().filter_map(joiner).collect();
-        Verdict::Died { thread: Box::new(thread.info()), error, at, joiners }
+        Verdict::Died { thread: Box::new(thread.info()), error, at, joiners, held }
     }
 
     /// `RD005`: the regular threads that are left, and what each waits for.

@@ -53,7 +53,7 @@ fn run<T>(thread: &Arc<Thread>, slot: &Slot<T>, f: impl FnOnce() -> T) {
     bind(runtime(), thread);
     let result = catch_unwind(AssertUnwindSafe(f)).inspect_err(|payload| {
         thread.set_error(message(payload.as_ref()));
-        runtime().tell(&runtime().died(thread, message(payload.as_ref()), None));
+        runtime().tell(&runtime().died(thread, message(payload.as_ref()), None, false));
     });
     *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
 }

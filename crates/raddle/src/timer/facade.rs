@@ -302,7 +302,7 @@ fn run(
     job.runs_on(current(runtime()).serial());
     let failed = catch_unwind(AssertUnwindSafe(|| run())).inspect_err(|payload| {
         let text = message(payload.as_ref());
-        runtime().tell(&runtime().died(&current(runtime()), text.clone(), site.place()));
+        runtime().tell(&runtime().died(&current(runtime()), text.clone(), site.place(), false));
         *lock(last) = Some(text);
     });
     drop(run);
