@@ -218,9 +218,9 @@ raddle.install()
 def fail():
     time.sleep(0.1)
     raise ValueError("enough")
-raddle.Thread(target=fail, on_error="exit", name="failing").start()
-raddle.spawn(threading.Event().wait)
 raddle.on_shutdown(lambda: print("on_shutdown"))
+raddle.spawn(threading.Event().wait)
+raddle.Thread(target=fail, on_error="exit", name="failing").start()
 {main}
 """
     for ended in many(program):
