@@ -41,6 +41,11 @@ impl Delivery {
         self.0.load(Ordering::Acquire) == HELD
     }
 
+    /// Whether somebody has heard of it.
+    pub fn is_taken(&self) -> bool {
+        self.0.load(Ordering::Acquire) == TAKEN
+    }
+
     /// Whether it was delivered as unhandled.
     pub fn is_unhandled(&self) -> bool {
         self.0.load(Ordering::Acquire) == UNHANDLED

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::named::{Named, Raw};
 use crate::graph::Call;
+use crate::stop::Stopped;
 use crate::sync::RawSemaphore;
 
 /// A number of permits; who finds none left waits for one.
@@ -14,12 +15,13 @@ use crate::sync::RawSemaphore;
 /// ```
 /// use raddle::Semaphore;
 /// let connections = Semaphore::named("connections", 2);
-/// let first = connections.acquire();
-/// let second = connections.acquire();
+/// let first = connections.acquire()?;
+/// let second = connections.acquire()?;
 /// assert!(connections.try_acquire().is_none());
 /// drop(first);
 /// assert_eq!(connections.available_permits(), 1);
 /// # drop(second);
+/// # Ok::<(), raddle::Stopped>(())
 /// ```
 ///
 /// Reports name a thread that waits for a permit, and do not name who has the permits: they belong to nobody in
@@ -57,11 +59,14 @@ impl Semaphore {
 
     /// Takes a permit, waiting for one if need be.
     ///
+    /// # Errors
+    /// [`Stopped`] if the thread has to stop before there is one.
+    ///
     /// # Panics
-    /// Never: a wait without a limit ends with a permit.
+    /// Never: a wait without a limit ends with a permit, or by a stop.
     #[track_caller]
-    pub fn acquire(&self) -> SemaphorePermit<'_> {
-        self.acquire_within(None).expect("a wait for a permit ends with one")
+    pub fn acquire(&self) -> Result<SemaphorePermit<'_>, Stopped> {
+        Ok(self.acquire_within(None)?.expect("a wait for a permit ends with one"))
     }
 
     /// Takes a permit if there is one.
@@ -74,22 +79,26 @@ impl Semaphore {
     /// ```
     /// use std::time::Duration;
     /// let ready = raddle::Semaphore::new(0);
-    /// assert!(ready.try_acquire_for(Duration::from_millis(1)).is_none());
+    /// assert!(ready.try_acquire_for(Duration::from_millis(1))?.is_none());
     /// ready.add_permits(1);
-    /// assert!(ready.try_acquire_for(Duration::from_millis(1)).is_some());
+    /// assert!(ready.try_acquire_for(Duration::from_millis(1))?.is_some());
+    /// # Ok::<(), raddle::Stopped>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`Stopped`] if the thread has to stop before that.
     #[track_caller]
-    pub fn try_acquire_for(&self, limit: Duration) -> Option<SemaphorePermit<'_>> {
+    pub fn try_acquire_for(&self, limit: Duration) -> Result<Option<SemaphorePermit<'_>>, Stopped> {
         self.acquire_within(Some(limit))
     }
 
     #[track_caller]
-    fn acquire_within(&self, limit: Option<Duration>) -> Option<SemaphorePermit<'_>> {
+    fn acquire_within(&self, limit: Option<Duration>) -> Result<Option<SemaphorePermit<'_>>, Stopped> {
         let site = Location::caller();
         let permits = &self.permits;
         let took = permits.raw.try_acquire()
-            || permits.block_for((Call::Acquire, limit), site, |blocked| permits.raw.acquire(blocked));
-        took.then(|| SemaphorePermit { semaphore: self })
+            || permits.block_for((Call::Acquire, limit), site, |blocked| permits.raw.acquire(blocked))?;
+        Ok(took.then(|| SemaphorePermit { semaphore: self }))
     }
 
     /// Adds new permits, or gives back those of permits that were [forgotten](SemaphorePermit::forget).
@@ -108,8 +117,9 @@ impl SemaphorePermit<'_> {
     ///
     /// ```
     /// let handed_over = raddle::Semaphore::new(1);
-    /// handed_over.acquire().forget();
+    /// handed_over.acquire()?.forget();
     /// assert_eq!(handed_over.available_permits(), 0);
+    /// # Ok::<(), raddle::Stopped>(())
     /// ```
     pub fn forget(self) {
         std::mem::forget(self);
