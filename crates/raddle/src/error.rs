@@ -9,7 +9,9 @@ use std::time::Duration;
 use crate::graph::Halt;
 use crate::graph::verdict::{Ending, ObjectInfo, Place, ThreadInfo, Verdict, Wait};
 use crate::stop::Stopped;
-use crate::thread::{Lineage, Thread};
+use crate::thread::Lineage;
+#[cfg(not(loom))]
+use crate::thread::Thread;
 
 /// Why a lock was not taken.
 #[derive(Clone, Debug)]
@@ -140,6 +142,7 @@ pub struct Panic {
 pub(crate) type Payload = Box<dyn Any + Send>;
 
 impl Panic {
+    #[cfg(not(loom))]
     pub(crate) fn new(thread: &Thread, payload: Payload) -> Panic {
         let message = message(payload.as_ref());
         Panic { thread: thread.info(), message, lineage: thread.whole_lineage(), payload: Mutex::new(payload) }
@@ -167,6 +170,7 @@ impl Panic {
 }
 
 /// What a panic says, if it is text.
+#[cfg(not(loom))]
 pub(crate) fn message(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without text".to_owned())

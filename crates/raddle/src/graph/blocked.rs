@@ -257,6 +257,7 @@ impl<'a> Blocked<'a> {
     }
 
     /// For a wait that must not end before what it is for, though its caller is to stop: others count on it.
+    #[cfg(not(loom))]
     pub(crate) fn is_no_stop_point(&mut self) {
         self.stoppable = false;
     }

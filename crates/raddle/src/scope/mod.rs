@@ -71,10 +71,10 @@ pub fn scope<'env, R>(f: impl for<'scope> FnOnce(&Scope<'scope, 'env>) -> R) -> 
 /// others.
 ///
 /// ```
-/// let (left, right) = ([1, 2], [3, 4]);
+/// let (left, right) = (&[1, 2], &[3, 4]);
 /// let sum = raddle::scope(|scope| {
 ///     let inner = scope.clone();
-///     let halves = scope.spawn("halves", || {
+///     let halves = scope.spawn("halves", move || {
 ///         let right = inner.spawn("right", || right.iter().sum::<i32>());
 ///         left.iter().sum::<i32>() + right.join().unwrap()
 ///     });
@@ -242,9 +242,8 @@ impl<'scope> Scope<'scope, '_> {
     /// ```
     /// use std::time::Duration;
     /// raddle::scope(|scope| {
-    ///     let heart = scope.spawn("heart", || while raddle::sleep(Duration::from_millis(1)).is_ok() {});
+    ///     scope.spawn("heart", || while raddle::sleep(Duration::from_millis(1)).is_ok() {});
     ///     scope.stop("all is done");
-    ///     # let _ = heart;
     /// });
     /// ```
     pub fn stop<'a>(&self, reason: impl Into<Option<&'a str>>) -> bool {

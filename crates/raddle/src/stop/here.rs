@@ -53,7 +53,7 @@ pub fn is_requested() -> bool {
 /// The token by which the calling thread is asked to stop, to hand on, or to be called back by.
 ///
 /// ```
-/// let (sender, receiver) = std::sync::mpsc::channel();
+/// let (sender, receiver) = std::sync::mpsc::channel::<String>();
 /// let reader = raddle::spawn("reader", move || {
 ///     // What a blocking call of somebody else's can be ended by.
 ///     let _close = raddle::stop::token().on_stop(move |_| drop(sender));
