@@ -231,6 +231,29 @@ fn an_item_that_comes_together_with_the_deadline_is_not_lost() {
 }
 
 #[test]
+fn a_call_that_succeeds_at_the_last_moment_was_not_ended_by_the_deadline() {
+    let (event, turn) = (Arc::new(Event::new()), Arc::new(SimpleQueue::<Option<Instant>>::new()));
+    let setter = start("setter", &Arc::new((Arc::clone(&event), Arc::clone(&turn))), |(event, turn)| {
+        while let Some(due) = turn.get().unwrap() {
+            while Instant::now() < due {}
+            event.set();
+        }
+    });
+    for round in 0..3_000 {
+        event.clear();
+        let (limit, early) = (Duration::from_micros(100), Duration::from_micros(round % 100));
+        turn.put(Some(Instant::now() + limit + Duration::from_micros(50) - early));
+        let mut came = false;
+        let waited = within(limit, || came = event.wait().is_ok());
+        assert_eq!(waited.is_ok(), came, "round {round}");
+        // The setter's turn is over before the next one.
+        event.wait().unwrap();
+    }
+    turn.put(None);
+    setter.join().unwrap();
+}
+
+#[test]
 fn a_deadline_ends_what_is_inside_and_nothing_else() {
     let never = Event::new();
     assert_eq!(within(SOON, || never.wait()).unwrap_err(), Elapsed { limit: SOON });
