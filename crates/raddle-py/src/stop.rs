@@ -170,7 +170,7 @@ impl StopToken {
         }
         match Limit::of_any("wait", "timeout", timeout)? {
             Limit::Now => Ok(false),
-            limit => detach::block(py, Arc::new(Request), (Call::Wait, limit), |blocked| self.0.wait(blocked)),
+            limit => detach::block(py, Arc::new(Request), (Call::Wait, limit), |blocked| self.0.wait_in(blocked)),
         }
     }
 

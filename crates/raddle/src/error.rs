@@ -1,12 +1,17 @@
 //! Every failure as data: who, what, held by whom, since when, where.
 
+use std::any::Any;
 use std::error::Error;
 use std::fmt::{self, Display};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::graph::Halt;
 use crate::graph::verdict::{Ending, ObjectInfo, Place, ThreadInfo, Verdict, Wait};
 use crate::stop::Stopped;
+use crate::thread::Lineage;
+#[cfg(not(loom))]
+use crate::thread::Thread;
 
 /// Why a lock was not taken.
 #[derive(Clone, Debug)]
@@ -29,6 +34,11 @@ impl LockError {
             Halt::TimedOut | Halt::Interrupted => LockError::TimedOut,
             Halt::Stopped(stopped) => LockError::Stopped(stopped),
         }
+    }
+
+    /// The stop, if it was one.
+    pub fn stopped(&self) -> Option<&Stopped> {
+        if let LockError::Stopped(stopped) = self { Some(stopped) } else { None }
     }
 
     /// What was found out, for a report.
@@ -56,15 +66,27 @@ impl Display for LockError {
     }
 }
 
-impl Error for LockError {}
+impl Error for LockError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.stopped().map(|stopped| stopped as &(dyn Error + 'static))
+    }
+}
+
+impl From<Stopped> for LockError {
+    fn from(stopped: Stopped) -> LockError {
+        LockError::Stopped(Box::new(stopped))
+    }
+}
 
 /// Why threads did not meet at a barrier.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BarrierError {
     /// Another thread broke the barrier (by an abort, a reset, a time limit of its own), before or during the wait.
     Broken,
     /// The time limit of this wait passed; that broke the barrier for the others.
     TimedOut,
+    /// The thread was asked to stop; that broke the barrier for the others.
+    Stopped(Box<Stopped>),
 }
 
 impl Display for BarrierError {
@@ -74,42 +96,119 @@ impl Display for BarrierError {
             BarrierError::TimedOut => {
                 "timed out before all parties came; the barrier is broken now, reset() makes it whole"
             }
+            BarrierError::Stopped(stopped) => return stopped.fmt(f),
         })
     }
 }
 
-impl Error for BarrierError {}
+impl Error for BarrierError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        if let BarrierError::Stopped(stopped) = self { Some(&**stopped) } else { None }
+    }
+}
 
 /// Why a join did not give a value.
 #[derive(Debug)]
 pub enum JoinError {
     /// The thread panicked.
-    Panicked {
-        /// Which thread.
-        thread: Box<ThreadInfo>,
-        /// What it panicked with, if that was text.
-        message: String,
-    },
+    Panicked(Box<Panic>),
+    /// The thread was asked to stop before it had begun, while it waited for its time to come. One that has begun gives a
+    /// value, whatever made it return.
+    Stopped(Box<Stopped>),
+    /// The caller was asked to stop. The thread runs on.
+    CallerStopped(Box<Stopped>),
     /// The thread waits for the caller.
     Deadlock(Box<Verdict>),
+    /// An earlier join has given its value or its panic.
+    Taken,
+    /// Something ended the thread from outside, in the middle of its function.
+    Killed,
 }
 
-impl Display for JoinError {
+/// A panic that ended a thread.
+#[derive(Debug)]
+pub struct Panic {
+    /// Which thread.
+    pub thread: ThreadInfo,
+    /// What it panicked with, if that was text.
+    pub message: String,
+    /// Who started it, who started that one, and so on.
+    pub lineage: Lineage,
+    /// In a mutex only so that an error that holds it may be shared, as those of most programs must be.
+    payload: Mutex<Payload>,
+}
+
+/// What a thread panicked with.
+pub(crate) type Payload = Box<dyn Any + Send>;
+
+impl Panic {
+    #[cfg(not(loom))]
+    pub(crate) fn new(thread: &Thread, payload: Payload) -> Panic {
+        let message = message(payload.as_ref());
+        Panic { thread: thread.info(), message, lineage: thread.whole_lineage(), payload: Mutex::new(payload) }
+    }
+
+    /// What it panicked with.
+    pub fn into_payload(self) -> Box<dyn Any + Send> {
+        self.payload.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets the panic go on in the calling thread.
+    ///
+    /// ```
+    /// use raddle::JoinError;
+    /// let outer = raddle::spawn("outer", || {
+    ///     let inner = raddle::spawn("inner", || panic!("no such account")).unwrap();
+    ///     if let Err(JoinError::Panicked(panic)) = inner.join() { panic.resume() }
+    /// }).unwrap();
+    /// let Err(JoinError::Panicked(panic)) = outer.join() else { panic!("it should have") };
+    /// assert_eq!(panic.message, "no such account");
+    /// ```
+    pub fn resume(self) -> ! {
+        std::panic::resume_unwind(self.into_payload())
+    }
+}
+
+/// What a panic says, if it is text.
+#[cfg(not(loom))]
+pub(crate) fn message(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without text".to_owned())
+}
+
+impl Display for Panic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            JoinError::Panicked { thread, message } => {
-                write!(f, "thread '{}' panicked: {message}", thread.name)?;
-                match (&thread.started_by, &thread.started_at) {
-                    (Some(by), Some(at)) => write!(f, " (started by '{by}' at {}:{})", at.file, at.line),
-                    _ => Ok(()),
-                }
-            }
-            JoinError::Deadlock(verdict) => LockError::Deadlock(verdict.clone()).fmt(f),
+        write!(f, "thread '{}' panicked: {}", self.thread.name, self.message)?;
+        match (&self.thread.started_by, &self.thread.started_at) {
+            (Some(by), Some(at)) => write!(f, " (started by '{by}' at {}:{})", at.file, at.line),
+            _ => Ok(()),
         }
     }
 }
 
-impl Error for JoinError {}
+impl Error for Panic {}
+
+impl Display for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            JoinError::Panicked(panic) => panic.fmt(f),
+            JoinError::Stopped(stopped) => write!(f, "{stopped}, before it had begun"),
+            JoinError::CallerStopped(stopped) => write!(f, "{stopped}, while waiting for a thread, which runs on"),
+            JoinError::Deadlock(verdict) => LockError::Deadlock(verdict.clone()).fmt(f),
+            JoinError::Taken => f.write_str("an earlier join has taken what the thread gave"),
+            JoinError::Killed => f.write_str("the thread was ended from outside"),
+        }
+    }
+}
+
+impl Error for JoinError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            JoinError::Stopped(stopped) | JoinError::CallerStopped(stopped) => Some(&**stopped),
+            _ => None,
+        }
+    }
+}
 
 /// What has become of a thread so far.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -25,6 +25,8 @@ pub mod graph;
 pub mod observe;
 pub mod queue;
 pub mod runtime;
+#[cfg(not(loom))]
+pub mod scope;
 pub mod seam;
 pub mod stop;
 pub mod sync;
@@ -32,15 +34,20 @@ pub mod thread;
 pub mod timer;
 mod wait;
 
-pub use error::{BarrierError, JoinError, LockError};
+pub use error::{BarrierError, JoinError, LockError, Panic};
 #[cfg(not(loom))]
 pub use executor::{Pool, Task, TaskError};
 #[cfg(not(loom))]
-pub use facade::{on_shutdown, on_verdict, runtime, shutdown};
+pub use facade::{on_shutdown, on_unhandled, on_verdict, runtime, shutdown};
+#[cfg(not(loom))]
+pub use scope::{Scope, scope};
+pub use stop::Stopped;
+#[cfg(not(loom))]
+pub use stop::{Elapsed, sleep, within};
 #[cfg(not(loom))]
 pub use sync::{
     Barrier, BarrierWaitResult, Condvar, Event, Latch, Mutex, MutexGuard, Once, ReentrantMutex, ReentrantMutexGuard,
     RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore, SemaphorePermit,
 };
 #[cfg(not(loom))]
-pub use thread::{JoinHandle, spawn};
+pub use thread::{Builder, JoinHandle, StartError, Unstarted, spawn};

@@ -72,7 +72,7 @@ fn those_who_wait_for_a_thread_are_found_from_it() {
     let both = Arc::new((Mutex::named("first", ()), ReentrantMutex::named("second", ()), Event::new()));
     let holder = start("holder", &both, |(first, second, done)| {
         let _guards = (first.lock().unwrap(), second.lock().unwrap());
-        done.wait();
+        done.wait().unwrap();
     });
     wait_of(&holder);
     let at_first = start("at first", &both, |both| drop(both.0.lock()));
@@ -101,7 +101,7 @@ fn the_longest_wait_is_told_first() {
     assert_eq!(told, names);
     assert!(waits.is_sorted_by(|one, two| one.since >= two.since));
     event.set();
-    birds.into_iter().for_each(|bird| bird.join().unwrap());
+    birds.into_iter().for_each(|bird| bird.join().unwrap().unwrap());
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn a_wait_is_told_by_the_kind_and_name_of_what_it_is_for() {
         assert!(seen.object.made_at.unwrap().file.ends_with("observe.rs"));
         assert!(seen.at.unwrap().file.ends_with("observe.rs"), "of {kind}");
     }
-    told("Event", "wait", Event::named("gate"), |gate| gate.wait(), Event::set);
+    told("Event", "wait", Event::named("gate"), |gate| gate.wait().unwrap(), Event::set);
     told("Semaphore", "acquire", Semaphore::named("gate", 0), |gate| drop(gate.acquire()), |gate| gate.add_permits(1));
     told("Barrier", "wait", Barrier::named("gate", 2), |gate| gate.wait().map(drop).unwrap_or(()), Barrier::abort);
     let condition = (Mutex::new(()), Condvar::named("gate"));

@@ -126,11 +126,13 @@ where
         Ok(()) => Outcome::Put(item),
         Err(PutError::Full(_)) => Outcome::Full,
         Err(PutError::ShutDown(_)) => Outcome::Refused,
+        Err(PutError::Stopped(..)) => unreachable!("nobody stops it"),
     };
     let got = |result| match result {
         Ok(item) => Outcome::Got(item),
         Err(GetError::Empty) => Outcome::Empty,
         Err(GetError::ShutDown) => Outcome::Over,
+        Err(GetError::Stopped(_)) => unreachable!("nobody stops it"),
     };
     match step {
         Step::Put => put(queue.put_timeout(item, SOON)),

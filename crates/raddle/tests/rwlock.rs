@@ -79,10 +79,10 @@ fn a_cycle_through_the_last_of_several_readers_is_found() {
         start(&format!("reader {at}"), &shared, |(table, _, ready, go)| {
             let _reading = table.read().unwrap();
             ready.count_down(1);
-            go.wait();
+            go.wait().unwrap();
         })
     });
-    shared.2.wait();
+    shared.2.wait().unwrap();
     let closer = start("closer", &shared, |(table, ledger, ..)| {
         let _reading = table.read().unwrap();
         while ledger.holder().is_none() || table.waiters().is_empty() {
@@ -113,7 +113,7 @@ fn a_latch_lets_all_go_when_the_last_is_counted() {
         let latch = Arc::new(Latch::new(3));
         let waiters = [0, 1].map(|_| start("waiter", &latch, |latch| latch.wait_for(LONG)));
         let counters = [1, 2].map(|amount| start("counter", &latch, move |latch| latch.count_down(amount)));
-        assert!(waiters.into_iter().all(|thread| thread.join().unwrap()));
+        assert!(waiters.into_iter().all(|thread| thread.join().unwrap().unwrap()));
         counters.into_iter().for_each(|thread| thread.join().unwrap());
     }
 }
@@ -123,7 +123,7 @@ fn who_comes_while_it_is_being_done_waits_and_does_it_after_a_panic() {
     let shared = Arc::new((Once::named("setup"), AtomicUsize::new(0), Latch::new(1)));
     let fails = start("fails", &shared, |(once, _, go)| {
         once.call_once(|| {
-            go.wait();
+            go.wait().unwrap();
             panic!("not this time");
         })
     });

@@ -13,11 +13,11 @@ use raddle::Semaphore;
 #[test]
 fn a_waiter_that_times_out_leaves_the_permit() {
     let semaphore = Arc::new(Semaphore::new(0));
-    let late = start("late", &semaphore, |semaphore| semaphore.try_acquire_for(SOON).is_some());
+    let late = start("late", &semaphore, |semaphore| semaphore.try_acquire_for(SOON).unwrap().is_some());
     assert!(!late.join().unwrap());
     semaphore.add_permits(1);
     assert_eq!(semaphore.available_permits(), 1);
-    assert!(semaphore.try_acquire_for(SOON).is_some());
+    assert!(semaphore.try_acquire_for(SOON).unwrap().is_some());
 }
 
 #[test]
@@ -26,8 +26,8 @@ fn a_time_out_that_meets_a_release_passes_the_permit_on() {
     for round in 0..200 {
         let limit = Duration::from_micros(round);
         let hasty =
-            start("hasty", &semaphore, move |semaphore| semaphore.try_acquire_for(limit).map(|permit| permit.forget()));
-        let patient = start("patient", &semaphore, |semaphore| semaphore.acquire().forget());
+            start("hasty", &semaphore, move |it| it.try_acquire_for(limit).unwrap().map(|permit| permit.forget()));
+        let patient = start("patient", &semaphore, |semaphore| semaphore.acquire().unwrap().forget());
         semaphore.add_permits(1);
         if hasty.join().unwrap().is_some() {
             semaphore.add_permits(1);
@@ -42,7 +42,7 @@ fn a_permit_that_is_dropped_on_another_thread_wakes_the_waiter() {
     let semaphore = Semaphore::new(1);
     let permit = semaphore.acquire();
     thread::scope(|scope| {
-        let waiter = scope.spawn(|| drop(semaphore.acquire()));
+        let waiter = scope.spawn(|| drop(semaphore.acquire().unwrap()));
         while raddle::runtime().snapshot().threads.iter().all(|thread| thread.wait().is_none()) {
             thread::yield_now();
         }
@@ -55,7 +55,7 @@ fn a_permit_that_is_dropped_on_another_thread_wakes_the_waiter() {
 #[test]
 fn two_permits_added_at_once_serve_two_waiters() {
     let semaphore = Arc::new(Semaphore::new(0));
-    let waiters = ["one", "two"].map(|name| start(name, &semaphore, |semaphore| semaphore.acquire().forget()));
+    let waiters = ["one", "two"].map(|name| start(name, &semaphore, |semaphore| semaphore.acquire().unwrap().forget()));
     waiters.iter().for_each(|waiter| drop(wait_of(waiter)));
     semaphore.add_permits(2);
     waiters.into_iter().for_each(|waiter| waiter.join().unwrap());
@@ -67,7 +67,7 @@ fn never_more_inside_than_there_are_permits() {
     let shared = Arc::new((Semaphore::new(3), AtomicUsize::new(0)));
     let work = |(semaphore, inside): &(Semaphore, AtomicUsize)| {
         for _ in 0..300 {
-            let _permit = semaphore.acquire();
+            let _permit = semaphore.acquire().unwrap();
             assert!(inside.fetch_add(1, Ordering::SeqCst) < 3);
             thread::yield_now();
             inside.fetch_sub(1, Ordering::SeqCst);
@@ -83,7 +83,7 @@ fn permits_beyond_the_most_there_can_be_are_lost() {
     let semaphore = Semaphore::new(Semaphore::MAX_PERMITS);
     semaphore.add_permits(1);
     assert_eq!(semaphore.available_permits(), Semaphore::MAX_PERMITS);
-    drop(semaphore.acquire());
+    drop(semaphore.acquire().unwrap());
     assert_eq!(semaphore.available_permits(), Semaphore::MAX_PERMITS);
 }
 

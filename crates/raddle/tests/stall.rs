@@ -37,7 +37,7 @@ fn main() {
             shared.2.set();
         }
     });
-    shared.2.wait();
+    shared.2.wait().expect("nobody stops it");
     clerk.join().expect("no panic");
     chief.expect("a thread").join().expect("no panic");
 

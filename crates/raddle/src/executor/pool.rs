@@ -8,9 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::{Closed, Next, Phase, RawFuture, RawPool};
+use crate::error::{JoinError, message};
 use crate::facade::{block, runtime};
 use crate::graph::{Call, Description, Halt, Hold, Resource};
-use crate::thread::{JoinHandle, current, message, spawn};
+use crate::stop::Stopped;
+use crate::thread::{JoinHandle, current, spawn};
 
 type Job = Box<dyn FnOnce(u64) + Send>;
 
@@ -24,8 +26,8 @@ type Job = Box<dyn FnOnce(u64) + Send>;
 /// assert_eq!(task.join().unwrap(), 42);
 /// let squares: Vec<_> = pool.map(1..4, |n| n * n)?.map(Result::unwrap).collect();
 /// assert_eq!(squares, [1, 4, 9]);
-/// pool.shutdown();
-/// # Ok::<(), std::io::Error>(())
+/// pool.shutdown()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
 pub struct Pool {
@@ -112,16 +114,24 @@ impl Pool {
     }
 
     /// Refuses jobs from now on, and waits until those there are have been done and the threads have ended.
+    ///
+    /// # Errors
+    /// [`Stopped`] if the calling thread has to stop before that; the jobs go on, and it may be called again.
     #[track_caller]
-    pub fn shutdown(&self) {
+    pub fn shutdown(&self) -> Result<(), Stopped> {
+        let site = Location::caller();
         self.shop.raw.close();
         loop {
-            let threads = self.take_threads();
+            let mut threads = self.take_threads();
             if threads.is_empty() {
-                return;
+                return Ok(());
             }
-            for thread in threads {
-                let _ = thread.join();
+            while let Some(thread) = threads.last() {
+                if let Err(JoinError::CallerStopped(stopped)) = thread.wait_within(None, site) {
+                    self.threads.lock().unwrap_or_else(PoisonError::into_inner).append(&mut threads);
+                    return Err(*stopped);
+                }
+                threads.pop();
             }
         }
     }
@@ -156,7 +166,7 @@ impl Pool {
             Ok(thread) => threads.push(thread),
             Err(error) => {
                 self.shop.raw.dismiss();
-                return if self.shop.raw.workers() > 0 { Ok(()) } else { Err(error) };
+                return if self.shop.raw.workers() > 0 { Ok(()) } else { Err(error.into()) };
             }
         }
         Ok(())
@@ -256,6 +266,8 @@ pub enum TaskError {
     Cancelled,
     /// It panicked; what it said, if that was text.
     Panicked(String),
+    /// The thread that waited for it was asked to stop. The job goes on.
+    Stopped(Box<Stopped>),
 }
 
 impl Display for TaskError {
@@ -263,18 +275,23 @@ impl Display for TaskError {
         match self {
             TaskError::Cancelled => f.write_str("the task was cancelled before it began"),
             TaskError::Panicked(message) => write!(f, "the task panicked: {message}"),
+            TaskError::Stopped(stopped) => write!(f, "{stopped}, while waiting for a task, which goes on"),
         }
     }
 }
 
-impl std::error::Error for TaskError {}
+impl std::error::Error for TaskError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        if let TaskError::Stopped(stopped) = self { Some(&**stopped) } else { None }
+    }
+}
 
 impl<T> Task<T> {
     /// Waits for the value. A wait for a job that stands behind the caller's own in a full pool never ends: that is told
     /// to [`on_verdict`](crate::on_verdict) as `RD001`.
     ///
     /// # Errors
-    /// If it was cancelled, or panicked.
+    /// If it was cancelled, or panicked; or if the calling thread has to stop before it is done.
     #[track_caller]
     pub fn join(self) -> Result<T, TaskError> {
         self.wait(None).unwrap_or(Err(TaskError::Cancelled))
@@ -302,12 +319,11 @@ impl<T> Task<T> {
     fn wait(self, limit: Option<Duration>) -> Result<Result<T, TaskError>, Task<T>> {
         let core = Arc::clone(&self.core);
         if !core.raw.phase().is_over() {
-            let waited = block(self.core.clone(), (Call::Result, limit), Location::caller(), |blocked| {
-                blocked.is_no_stop_point();
-                core.raw.wait(blocked)
-            });
-            if let Err(Halt::TimedOut) = waited {
-                return Err(self);
+            let site = Location::caller();
+            match block(self.core.clone(), (Call::Result, limit), site, |blocked| core.raw.wait(blocked)) {
+                Err(Halt::TimedOut) => return Err(self),
+                Err(Halt::Stopped(stopped)) => return Ok(Err(TaskError::Stopped(stopped))),
+                _ => {}
             }
         }
         let value = self.slot.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -141,6 +141,8 @@ pub struct Blocked<'a> {
     outer: Option<Box<Record>>,
     /// Whether it was told of, as a guess.
     guessed: bool,
+    /// The number of the block that stopped it, or 0 if that was the thread's own token.
+    stopped_by: Option<u64>,
 }
 
 /// How a wait was written down.
@@ -189,6 +191,7 @@ impl<'a> Blocked<'a> {
             published: None,
             outer: None,
             guessed: false,
+            stopped_by: None,
         }
     }
 
@@ -246,7 +249,15 @@ impl<'a> Blocked<'a> {
         self.stoppable = false;
     }
 
-    /// For a wait whose caller could not say that it was stopped, or has somebody else to say when it is over.
+    /// The call has ended without what it was for: if that was because of a stop, the thread has obeyed it.
+    pub fn has_failed(&self) {
+        if let Some(number) = self.stopped_by {
+            self.me.blocks().obey(number);
+        }
+    }
+
+    /// For a wait that must not end before what it is for, though its caller is to stop: others count on it, or somebody else
+    /// says when it is over.
     pub fn is_no_stop_point(&mut self) {
         self.stoppable = false;
     }
@@ -257,7 +268,13 @@ impl<'a> Blocked<'a> {
             return Ok(());
         }
         let before = self.is_timed();
-        self.stops_at = self.me.outlook().map_err(|stopped| Halt::Stopped(Box::new(stopped)))?;
+        match self.me.outlook() {
+            Ok(until) => self.stops_at = until,
+            Err(stopped) => {
+                self.stopped_by = Some(stopped.block);
+                return Err(Halt::Stopped(Box::new(stopped)));
+            }
+        }
         if before != self.is_timed() {
             self.withdraw();
         }

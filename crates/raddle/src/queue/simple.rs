@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use super::fifo::Fifo;
 use super::raw::RawQueue;
-use super::typed::{Label, wait_for_item};
+use super::typed::{GetError, Label, wait_for_item};
+use crate::stop::Stopped;
 
 /// First in, first out, and nothing else.
 ///
@@ -16,9 +17,10 @@ use super::typed::{Label, wait_for_item};
 /// let queue = SimpleQueue::new();
 /// queue.put("a");
 /// queue.put("b");
-/// assert_eq!(queue.get(), "a");
+/// assert_eq!(queue.get()?, "a");
 /// assert_eq!(queue.try_get(), Some("b"));
 /// assert_eq!(queue.try_get(), None);
+/// # Ok::<(), raddle::Stopped>(())
 /// ```
 pub struct SimpleQueue<T> {
     raw: RawQueue<Fifo<T>>,
@@ -48,19 +50,25 @@ impl<T> SimpleQueue<T> {
     }
 
     /// Takes an item; waits while there is none.
+    ///
+    /// # Errors
+    /// [`Stopped`] if the thread has to stop before there is one.
     #[track_caller]
-    pub fn get(&self) -> T {
+    pub fn get(&self) -> Result<T, Stopped> {
         let site = Location::caller();
         loop {
-            if let Some(item) = self.get_within(None, site) {
-                return item;
+            if let Some(item) = self.get_within(None, site)? {
+                return Ok(item);
             }
         }
     }
 
     /// Takes an item; waits for one no longer than `limit`.
+    ///
+    /// # Errors
+    /// [`Stopped`] if the thread has to stop before that.
     #[track_caller]
-    pub fn get_timeout(&self, limit: Duration) -> Option<T> {
+    pub fn get_timeout(&self, limit: Duration) -> Result<Option<T>, Stopped> {
         self.get_within(Some(limit), Location::caller())
     }
 
@@ -69,8 +77,14 @@ impl<T> SimpleQueue<T> {
         self.raw.try_get().ok()
     }
 
-    fn get_within(&self, limit: Option<Duration>, site: &'static Location<'static>) -> Option<T> {
-        self.try_get().or_else(|| wait_for_item(&self.raw, &self.label, limit, site).ok())
+    fn get_within(&self, limit: Option<Duration>, site: &'static Location<'static>) -> Result<Option<T>, Stopped> {
+        if let Some(item) = self.try_get() {
+            return Ok(Some(item));
+        }
+        match wait_for_item(&self.raw, &self.label, limit, site) {
+            Err(GetError::Stopped(stopped)) => Err(*stopped),
+            got => Ok(got.ok()),
+        }
     }
 
     /// How many items are in; a moment later it may be another number.

@@ -9,7 +9,8 @@ use std::time::Duration;
 use super::Producers;
 use super::raw::{Container, Denied, RawQueue, Refused, TooManyDone};
 use crate::facade::block;
-use crate::graph::{Call, Description, Hold, Resource, Site};
+use crate::graph::{Call, Description, Halt, Hold, Resource, Site};
+use crate::stop::Stopped;
 
 /// A queue for any number of threads on both ends.
 ///
@@ -31,10 +32,11 @@ use crate::graph::{Call, Description, Hold, Resource, Site};
 /// for job in 1..=10 {
 ///     jobs.put(job).unwrap(); // waits while two are in the queue
 /// }
-/// jobs.join();
+/// jobs.join()?;
 /// jobs.shutdown();
 /// assert_eq!(worker.join().unwrap(), 55);
 /// assert_eq!(jobs.get(), Err(GetError::ShutDown));
+/// # Ok::<(), raddle::Stopped>(())
 /// ```
 pub struct OrderedQueue<C: Container> {
     raw: RawQueue<C>,
@@ -42,21 +44,34 @@ pub struct OrderedQueue<C: Container> {
 }
 
 /// Why an item was not put. It is handed back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PutError<T> {
     /// There was no room, and none came in time.
     Full(T),
     /// The queue has been shut down.
     ShutDown(T),
+    /// The thread was asked to stop while it waited for room.
+    Stopped(T, Box<Stopped>),
+}
+
+impl<T> PutError<T> {
+    /// The item.
+    pub fn into_inner(self) -> T {
+        match self {
+            PutError::Full(item) | PutError::ShutDown(item) | PutError::Stopped(item, _) => item,
+        }
+    }
 }
 
 /// Why no item was got.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GetError {
     /// There was none, and none came in time.
     Empty,
     /// There was none, and the queue has been shut down.
     ShutDown,
+    /// There was none, and the thread was asked to stop while it waited for one.
+    Stopped(Box<Stopped>),
 }
 
 impl<C: Container> Default for OrderedQueue<C> {
@@ -95,7 +110,7 @@ impl<C: Container> OrderedQueue<C> {
     /// Puts an item; waits while there is no room.
     ///
     /// # Errors
-    /// [`PutError::ShutDown`].
+    /// [`PutError::ShutDown`], [`PutError::Stopped`].
     ///
     /// ```
     /// # use raddle::queue::{PutError, Queue};
@@ -112,7 +127,7 @@ impl<C: Container> OrderedQueue<C> {
     /// Puts an item; waits for room no longer than `limit`.
     ///
     /// # Errors
-    /// [`PutError::Full`] after that, [`PutError::ShutDown`].
+    /// [`PutError::Full`] after that; else as [`put`](OrderedQueue::put).
     #[track_caller]
     pub fn put_timeout(&self, item: C::Item, limit: Duration) -> Result<(), PutError<C::Item>> {
         self.put_within(item, Some(limit))
@@ -144,12 +159,10 @@ impl<C: Container> OrderedQueue<C> {
             Err(PutError::Full(item)) => item,
             done => return done,
         };
-        let put = block(self.label.clone(), (Call::Put, limit), site, |blocked| {
-            blocked.is_no_stop_point();
-            self.raw.put(item, blocked)
-        });
+        let put = block(self.label.clone(), (Call::Put, limit), site, |blocked| self.raw.put(item, blocked));
         // Nobody holds a queue, so no deadlock is found here, and nothing interrupts a Rust thread.
         put.map_err(|(item, denied)| match denied {
+            Denied::Halted(Halt::Stopped(stopped)) => PutError::Stopped(item, stopped),
             Denied::Halted(_) => PutError::Full(item),
             Denied::ShutDown | Denied::Moved => PutError::ShutDown(item),
         })
@@ -158,7 +171,7 @@ impl<C: Container> OrderedQueue<C> {
     /// Takes an item; waits while there is none.
     ///
     /// # Errors
-    /// [`GetError::ShutDown`].
+    /// [`GetError::ShutDown`], [`GetError::Stopped`].
     #[track_caller]
     pub fn get(&self) -> Result<C::Item, GetError> {
         self.get_within(None)
@@ -167,7 +180,7 @@ impl<C: Container> OrderedQueue<C> {
     /// Takes an item; waits for one no longer than `limit`.
     ///
     /// # Errors
-    /// [`GetError::Empty`] after that, [`GetError::ShutDown`].
+    /// [`GetError::Empty`] after that; else as [`get`](OrderedQueue::get).
     ///
     /// ```
     /// # use raddle::queue::{GetError, Queue};
@@ -209,9 +222,12 @@ impl<C: Container> OrderedQueue<C> {
     }
 
     /// Waits until every item that was put has been dealt with.
+    ///
+    /// # Errors
+    /// [`Stopped`] if the thread has to stop before that.
     #[track_caller]
-    pub fn join(&self) {
-        self.join_within(None);
+    pub fn join(&self) -> Result<(), Stopped> {
+        self.join_within(None).map(drop)
     }
 
     /// The same for no longer than `limit`; whether it is so.
@@ -221,25 +237,29 @@ impl<C: Container> OrderedQueue<C> {
     /// # use std::time::Duration;
     /// let queue = Queue::new();
     /// queue.put("job").unwrap();
-    /// assert!(!queue.join_timeout(Duration::from_millis(1)));
+    /// assert_eq!(queue.join_timeout(Duration::from_millis(1)), Ok(false));
     /// queue.get().unwrap();
     /// queue.task_done().unwrap();
-    /// assert!(queue.join_timeout(Duration::from_millis(1)));
+    /// assert_eq!(queue.join_timeout(Duration::from_millis(1)), Ok(true));
     /// ```
+    ///
+    /// # Errors
+    /// [`Stopped`] if the thread has to stop before that.
     #[track_caller]
-    pub fn join_timeout(&self, limit: Duration) -> bool {
+    pub fn join_timeout(&self, limit: Duration) -> Result<bool, Stopped> {
         self.join_within(Some(limit))
     }
 
     #[track_caller]
-    fn join_within(&self, limit: Option<Duration>) -> bool {
+    fn join_within(&self, limit: Option<Duration>) -> Result<bool, Stopped> {
         let site = Location::caller();
-        self.raw.unfinished() == 0
-            || block(self.label.clone(), (Call::Tasks, limit), site, |blocked| {
-                blocked.is_no_stop_point();
-                self.raw.join(blocked)
-            })
-            .is_ok()
+        if self.raw.unfinished() == 0 {
+            return Ok(true);
+        }
+        match block(self.label.clone(), (Call::Tasks, limit), site, |blocked| self.raw.join(blocked)) {
+            Err(Denied::Halted(Halt::Stopped(stopped))) => Err(*stopped),
+            joined => Ok(joined.is_ok()),
+        }
     }
 
     /// Lets nothing more in. What is in can still be got; who waits for more is told.
@@ -255,7 +275,8 @@ impl<C: Container> OrderedQueue<C> {
     /// queue.put(1).unwrap();
     /// queue.put(2).unwrap();
     /// assert_eq!(queue.shutdown_now().into_iter().collect::<Vec<_>>(), [1, 2]);
-    /// queue.join();
+    /// queue.join()?;
+    /// # Ok::<(), raddle::Stopped>(())
     /// ```
     pub fn shutdown_now(&self) -> C {
         self.raw.shutdown(true)
@@ -279,11 +300,8 @@ pub(super) fn wait_for_item<C: Container>(
     limit: Option<Duration>,
     site: &'static Location<'static>,
 ) -> Result<C::Item, GetError> {
-    block(label.clone(), (Call::Get, limit), site, |blocked| {
-        blocked.is_no_stop_point();
-        raw.get(blocked)
-    })
-    .map_err(|denied| match denied {
+    block(label.clone(), (Call::Get, limit), site, |blocked| raw.get(blocked)).map_err(|denied| match denied {
+        Denied::Halted(Halt::Stopped(stopped)) => GetError::Stopped(stopped),
         Denied::Halted(_) => GetError::Empty,
         Denied::ShutDown | Denied::Moved => GetError::ShutDown,
     })
@@ -332,22 +350,32 @@ impl<T> Display for PutError<T> {
         f.write_str(match self {
             PutError::Full(_) => "the queue is full",
             PutError::ShutDown(_) => "the queue has been shut down",
+            PutError::Stopped(_, stopped) => return stopped.fmt(f),
         })
     }
 }
 
-impl<T: fmt::Debug> Error for PutError<T> {}
+impl<T: fmt::Debug> Error for PutError<T> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        if let PutError::Stopped(_, stopped) = self { Some(&**stopped) } else { None }
+    }
+}
 
 impl Display for GetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             GetError::Empty => "the queue is empty",
             GetError::ShutDown => "the queue has been shut down",
+            GetError::Stopped(stopped) => return stopped.fmt(f),
         })
     }
 }
 
-impl Error for GetError {}
+impl Error for GetError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        if let GetError::Stopped(stopped) = self { Some(&**stopped) } else { None }
+    }
+}
 
 impl Display for TooManyDone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,10 +1,14 @@
-//! The blocks that a thread has entered, innermost last: deadlines and shields.
+//! The blocks that a thread has entered, innermost last: deadlines, shields, and blocks that end when a token is stopped.
 //!
-//! Where it may have to stop, the thread looks at them from the inside out. A deadline that has passed stops it; an open shield
-//! hides everything outside it. Of several stops the outermost counts, because leaving its block leaves the others as well.
+//! Where it may have to stop, the thread looks at them from the inside out. A deadline that has passed stops it, and so does a
+//! token that was stopped; an open shield hides everything outside it. Of several stops the outermost counts, because leaving its block leaves the others as well.
 //! So a deadline never hides that the thread itself is to end.
+//!
+//! Where a stop is a value and no exception, nobody sees it pass the end of its block. So whoever ends a call because of one
+//! says so ([`Blocks::obey`]), and [`Blocks::leave`] tells. It is not noted at the look: a call that was to stop may have got
+//! what it was for at the last moment, and then nothing was stopped.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::{StopToken, Stopped};
@@ -15,6 +19,8 @@ use crate::seam::{Mutex, Parker, Time};
 pub enum Block {
     /// From that moment on they stop. The text says what it was, such as `move_on_after(1.0)`.
     Deadline(Time, Arc<str>),
+    /// From the moment on in which this is stopped, they stop. Whoever enters it has the thread unparked then.
+    Token(StopToken),
     /// What is outside does not stop them, until that moment or for ever.
     Shield(Option<Time>),
 }
@@ -26,8 +32,20 @@ pub struct Blocks {
     token: OnceLock<StopToken>,
     /// How many there are, so that most threads need not look.
     depth: AtomicUsize,
-    stack: Mutex<Vec<(u64, Block)>>,
+    stack: Mutex<Vec<Entered>>,
+    /// Whether a call of the thread has ended because the thread itself was to stop.
+    obeyed: AtomicBool,
 }
+
+#[derive(Debug)]
+struct Entered {
+    number: u64,
+    block: Block,
+    obeyed: bool,
+}
+
+/// Set in the numbers of blocks with a token, so that a stop says by itself that it is no deadline's.
+pub(super) const TOKEN: u64 = 1 << 63;
 
 /// What a thread sees that is about to wait.
 #[derive(Debug)]
@@ -59,30 +77,57 @@ impl Blocks {
 
     /// Enters a block; its number.
     pub fn enter(&self, block: Block) -> u64 {
-        let number = LAST.fetch_add(1, Ordering::Relaxed) + 1;
+        let kind = if matches!(block, Block::Token(_)) { TOKEN } else { 0 };
+        let number = kind | (LAST.fetch_add(1, Ordering::Relaxed) + 1);
         let mut stack = self.stack.lock_keeping();
-        stack.push((number, block));
+        stack.push(Entered { number, block, obeyed: false });
         self.depth.store(stack.len(), Ordering::Relaxed);
         number
     }
 
-    /// Leaves a block. Generators may leave them in any order.
-    pub fn leave(&self, number: u64) {
+    /// Leaves a block; whether a call in it has [obeyed](Blocks::obey) it. Generators may leave them in any order.
+    pub fn leave(&self, number: u64) -> bool {
         let mut stack = self.stack.lock_keeping();
-        let place = stack.iter().rposition(|(other, _)| *other == number);
-        let block = place.map(|place| stack.remove(place));
+        let place = stack.iter().rposition(|entered| entered.number == number);
+        let left = place.map(|place| stack.remove(place));
         self.depth.store(stack.len(), Ordering::Relaxed);
         drop(stack);
-        drop(block);
+        left.is_some_and(|left| left.obeyed)
+    }
+
+    /// A call of the thread has ended because of the block of this number; 0: because the thread itself is to end.
+    pub fn obey(&self, number: u64) {
+        if number == 0 {
+            self.obeyed.store(true, Ordering::Relaxed);
+            return;
+        }
+        let mut stack = self.stack.lock_keeping();
+        if let Some(entered) = stack.iter_mut().find(|entered| entered.number == number) {
+            entered.obeyed = true;
+        }
+    }
+
+    /// Whether a call of the thread has ended because the thread itself was to end.
+    pub fn has_obeyed(&self) -> bool {
+        self.obeyed.load(Ordering::Relaxed)
+    }
+
+    /// Whether a shield hides from the thread that it is to end.
+    pub fn are_shielded(&self) -> bool {
+        let is_closed = |entered: &Entered| match &entered.block {
+            Block::Shield(open) => open.is_none_or(|open| open > Time::now()),
+            Block::Deadline(..) | Block::Token(_) => false,
+        };
+        self.stack.lock_keeping().iter().any(is_closed)
     }
 
     /// Gives a deadline another moment; false if the block has been left. Any thread may do this; it has to unpark the one
     /// that the blocks belong to, which may be asleep until the moment before.
     pub fn move_deadline(&self, number: u64, to: Time) -> bool {
         let mut stack = self.stack.lock_keeping();
-        let block = stack.iter_mut().find(|(other, _)| *other == number);
+        let block = stack.iter_mut().find(|entered| entered.number == number).map(|entered| &mut entered.block);
         match block {
-            Some((_, Block::Deadline(at, _))) => {
+            Some(Block::Deadline(at, _)) => {
                 *at = to;
                 true
             }
@@ -95,7 +140,7 @@ impl Blocks {
         let (mut until, mut stop) = (None::<Time>, None);
         let mut sooner = |moment: Time| until = Some(until.map_or(moment, |until| until.min(moment)));
         let stack = self.stack.lock_keeping();
-        for (number, block) in stack.iter().rev() {
+        for Entered { number, block, .. } in stack.iter().rev() {
             match block {
                 // It does not come by itself, so a wait in there is one without a time limit.
                 Block::Deadline(Time::NEVER, _) => {}
@@ -107,6 +152,10 @@ impl Blocks {
                         requested_at: *at,
                         block: *number,
                     });
+                }
+                Block::Token(token) => {
+                    let stopped = token.stopped().map(|stopped| Stopped { block: *number, ..stopped.clone() });
+                    stop = stopped.or(stop);
                 }
                 Block::Shield(None) => return stop.map_or(Outlook::Wait(until), Outlook::Stop),
                 Block::Shield(Some(open)) if *open > now => {
@@ -150,6 +199,28 @@ mod tests {
         assert_eq!(stops(&blocks, now), Some(inner));
         stop(&blocks);
         assert_eq!(stops(&blocks, now), Some(0));
+    }
+
+    #[test]
+    fn a_token_stops_what_is_inside_its_block_until_that_is_left() {
+        let (blocks, now, token) = (Blocks::default(), Time::now(), StopToken::default());
+        let number = blocks.enter(Block::Token(token.clone()));
+        assert!(matches!(blocks.look(&"t".into(), now), Outlook::Wait(None)));
+        token.stop(Stopped { reason: None, requested_by: "m".into(), requested_at: now, block: 0 });
+        assert_eq!(stops(&blocks, now), Some(number));
+        assert!(!blocks.leave(number), "nobody has said that it obeyed");
+        assert_eq!(stops(&blocks, now), None);
+    }
+
+    #[test]
+    fn a_block_that_a_call_has_obeyed_says_so_at_its_end() {
+        let (blocks, now) = (Blocks::default(), Time::now());
+        let (outer, inner) = (blocks.enter(Block::Shield(None)), blocks.enter(Block::Deadline(now, "inner".into())));
+        assert!(blocks.are_shielded());
+        blocks.obey(inner);
+        assert!(blocks.leave(inner) && !blocks.leave(outer) && !blocks.has_obeyed());
+        blocks.obey(0);
+        assert!(blocks.has_obeyed() && !blocks.are_shielded());
     }
 
     #[test]

@@ -13,12 +13,18 @@
 //! Not taken: asynchronous errors in running code. They strike between taking a lock and the `try` that gives it back.
 
 mod blocks;
+#[cfg(not(loom))]
+mod here;
 #[cfg(all(test, loom))]
 mod models;
 mod token;
 
 pub(crate) use blocks::Outlook;
 pub use blocks::{Block, Blocks};
+#[cfg(not(loom))]
+pub use here::{Elapsed, checkpoint, is_requested, shield, sleep, token, within};
+#[cfg(not(loom))]
+pub(crate) use here::{Entered, request};
 pub use token::{Registration, StopSource, StopToken, any_of};
 
 use std::error::Error;
@@ -40,12 +46,38 @@ pub struct Stopped {
     pub block: u64,
 }
 
+impl Stopped {
+    /// Whether nobody asked for it: the time of a block was over.
+    pub fn is_deadline(&self) -> bool {
+        self.block != 0 && self.block & blocks::TOKEN == 0
+    }
+
+    /// The stop that an error is about, itself or as one of its sources; `None`: it has another reason.
+    ///
+    /// ```
+    /// use raddle::stop::{StopSource, Stopped};
+    /// let source = StopSource::new();
+    /// source.stop("enough");
+    /// let stopped = source.token().stopped().unwrap().clone();
+    /// let error = raddle::LockError::from(stopped.clone());
+    /// assert_eq!(Stopped::behind(&error), Some(&stopped));
+    /// assert_eq!(Stopped::behind(&raddle::LockError::TimedOut), None);
+    /// ```
+    pub fn behind<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Stopped> {
+        let stopped = |error: &'a (dyn Error + 'static)| {
+            error.downcast_ref::<Stopped>().or_else(|| error.downcast_ref::<Box<Stopped>>().map(|boxed| &**boxed))
+        };
+        let source = |error: &&'a (dyn Error + 'static)| <dyn Error>::source(*error);
+        std::iter::successors(Some(error), source).find_map(stopped)
+    }
+}
+
 impl Display for Stopped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.reason, self.block) {
-            (Some(reason), 0) => write!(f, "stopped by '{}': {reason}", self.requested_by),
-            (None, 0) => write!(f, "stopped by '{}'", self.requested_by),
-            (reason, _) => write!(f, "{} expired", reason.as_deref().unwrap_or("its deadline")),
+        match (&self.reason, self.is_deadline()) {
+            (Some(reason), false) => write!(f, "stopped by '{}': {reason}", self.requested_by),
+            (None, false) => write!(f, "stopped by '{}'", self.requested_by),
+            (reason, true) => write!(f, "{} expired", reason.as_deref().unwrap_or("its deadline")),
         }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use super::Stopped;
 use crate::graph::{Blocked, Halt};
 use crate::seam::atomic::{AtomicBool, Ordering, fence};
-use crate::seam::{Mutex, Parker, Time};
+use crate::seam::{Mutex, Parker};
 use crate::wait::{Queue, Sleep};
 
 type Listener = Box<dyn FnOnce(&Stopped) + Send>;
@@ -39,7 +39,7 @@ struct Listeners {
 /// let source = StopSource::new();
 /// let token = source.token();
 /// assert!(!token.is_stopped());
-/// assert!(source.stop(Some("enough")));
+/// assert!(source.stop("enough"));
 /// assert_eq!(token.stopped().unwrap().reason.as_deref(), Some("enough"));
 /// assert!(!source.stop(None), "only the first stop counts");
 /// ```
@@ -80,15 +80,10 @@ impl StopSource {
         self.0.clone()
     }
 
-    /// Asks whoever has the token to stop; false if that was done before.
+    /// Asks whoever has the token to stop, and says why, or `None`; false if that was done before.
     #[cfg(not(loom))]
-    pub fn stop(&self, reason: Option<&str>) -> bool {
-        self.0.stop(Stopped {
-            reason: reason.map(Arc::from),
-            requested_by: crate::thread::current(crate::facade::runtime()).name(),
-            requested_at: Time::now(),
-            block: 0,
-        })
+    pub fn stop<'a>(&self, reason: impl Into<Option<&'a str>>) -> bool {
+        self.0.stop(super::here::request(reason.into()))
     }
 
     /// The same, with all that is to be said about it.
@@ -115,7 +110,7 @@ impl StopToken {
             return false;
         }
         inner.is_stopped.store(true, Ordering::Release);
-        // See `wait`.
+        // See `sleep`.
         fence(Ordering::SeqCst);
         inner.waiters.wake(usize::MAX);
         // Taken out under the mutex, called outside it. Whoever registers after that sees `is_stopped`.
@@ -131,7 +126,7 @@ impl StopToken {
     /// let source = raddle::stop::StopSource::new();
     /// let (sender, receiver) = channel();
     /// let _registration = source.token().on_stop(move |stopped| sender.send(stopped.reason.clone()).unwrap());
-    /// source.stop(Some("enough"));
+    /// source.stop("enough");
     /// assert_eq!(receiver.recv().unwrap().as_deref(), Some("enough"));
     /// ```
     pub fn on_stop(&self, callback: impl FnOnce(&Stopped) + Send + 'static) -> Registration {
@@ -143,6 +138,13 @@ impl StopToken {
         let (token, parker) = (StopToken::default(), Arc::clone(parker));
         token.listen(Box::new(move |_| parker.unpark()), true);
         token
+    }
+
+    /// As [`on_stop`](StopToken::on_stop), before the callbacks of the program; for a thread that has to look again then.
+    #[cfg(not(loom))]
+    pub(crate) fn unparks(&self, parker: &Arc<Parker>) -> Registration {
+        let parker = Arc::clone(parker);
+        self.register(Box::new(move |_| parker.unpark()), true)
     }
 
     fn register(&self, listener: Listener, first: bool) -> Registration {
@@ -171,7 +173,7 @@ impl StopToken {
     ///
     /// # Errors
     /// Why the wait ended before.
-    pub fn wait(&self, blocked: &mut Blocked<'_>) -> Result<(), Halt> {
+    pub fn wait_in(&self, blocked: &mut Blocked<'_>) -> Result<(), Halt> {
         self.sleep(blocked.me.parker(), blocked)
     }
 

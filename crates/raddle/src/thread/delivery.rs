@@ -50,6 +50,11 @@ impl Delivery {
         self.state.load(Ordering::Acquire) == HELD && self.process.load(Ordering::Relaxed) == fork_generation()
     }
 
+    /// Whether somebody has heard of it.
+    pub fn is_taken(&self) -> bool {
+        self.state.load(Ordering::Acquire) == TAKEN
+    }
+
     /// Whether it was delivered as unhandled.
     pub fn is_unhandled(&self) -> bool {
         self.state.load(Ordering::Acquire) == UNHANDLED

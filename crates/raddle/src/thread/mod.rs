@@ -9,31 +9,37 @@
 //! A thread is Running until the last of its thread-local destructors: locks it takes there are its own, and nobody may
 //! be told before that it is gone. So the end is itself a thread-local destructor ([`current`]).
 
+#[cfg(not(loom))]
+mod builder;
 mod carrier;
 pub(crate) mod current;
 mod delivery;
+#[cfg(not(loom))]
+mod handle;
 mod join;
 #[cfg(all(test, loom))]
 mod models;
 mod origin;
 mod registry;
 mod shutdown;
-#[cfg(not(loom))]
-mod spawn;
 
 pub use carrier::{Carriers, Job, Over, Reserved, Running};
 pub use current::{bind, current, serial, unbind};
 pub(crate) use current::{footprint, known_giver};
 pub use delivery::Delivery;
-pub use origin::Origin;
+pub use origin::{Lineage, Origin};
 pub use shutdown::{Awaits, Grace, ShutdownCallback};
 
+#[cfg(not(loom))]
+pub(crate) use builder::run;
+#[cfg(not(loom))]
+pub use builder::{Builder, StartError, Unstarted, spawn};
+#[cfg(not(loom))]
+pub use handle::JoinHandle;
+#[cfg(not(loom))]
+pub(crate) use handle::{Child, Judge, Packet};
 pub(crate) use registry::Registry;
 pub(crate) use shutdown::Callbacks;
-#[cfg(not(loom))]
-pub(crate) use spawn::message;
-#[cfg(not(loom))]
-pub use spawn::{JoinHandle, spawn};
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
@@ -176,6 +182,11 @@ impl Thread {
     /// Who started it, who started that one, and so on; the latest first.
     pub fn lineage(&self) -> impl Iterator<Item = &Origin> {
         self.origin.iter().flat_map(|origin| origin.lineage())
+    }
+
+    /// The same, to keep.
+    pub fn whole_lineage(&self) -> Lineage {
+        Lineage(self.origin.clone())
     }
 
     /// How it came into the runtime.

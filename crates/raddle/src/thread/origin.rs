@@ -3,6 +3,7 @@
 //! Each thread holds its own link and shares the rest with its starter, so a start costs one allocation, however long the
 //! chain. A program whose threads start each other for ever must not grow for ever: a chain of [`LONGEST`] links is cut.
 
+use std::fmt::{self, Display};
 use std::sync::Arc;
 
 use super::Thread;
@@ -41,6 +42,38 @@ impl Origin {
     /// This link and those before it, the latest first.
     pub fn lineage(&self) -> impl Iterator<Item = &Origin> {
         std::iter::successors(Some(self), |origin| origin.before.as_deref())
+    }
+}
+
+/// Who started a thread, who started that one, and so on; empty for a thread that something else started.
+///
+/// ```
+/// let outer = raddle::spawn("outer", || raddle::spawn("inner", || ()).unwrap()).unwrap();
+/// let inner = outer.join()?;
+/// let starters: Vec<_> = inner.lineage().iter().map(|origin| origin.starter.to_string()).collect();
+/// assert_eq!(starters, ["outer", "main"]);
+/// # Ok::<(), raddle::JoinError>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Lineage(pub(super) Option<Arc<Origin>>);
+
+impl Lineage {
+    /// The links, the latest first.
+    pub fn iter(&self) -> impl Iterator<Item = &Origin> {
+        self.0.iter().flat_map(|origin| origin.lineage())
+    }
+}
+
+impl Display for Lineage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, origin) in self.iter().enumerate() {
+            let end_of_line = if place == 0 { "" } else { "\n" };
+            write!(f, "{end_of_line}started by '{}'", origin.starter)?;
+            if let Some(at) = origin.site.as_ref().and_then(|site| site.place()) {
+                write!(f, " at {}:{}", at.file, at.line)?;
+            }
+        }
+        Ok(())
     }
 }
 

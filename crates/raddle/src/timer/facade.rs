@@ -8,11 +8,12 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use super::{Crew, End, Missed, Moment, Now, RawJob, Rules, Stats, Task};
+use crate::error::message;
 use crate::facade::{block, runtime};
 use crate::graph::verdict::ThreadKind;
 use crate::graph::{Call, Halt, Site};
 use crate::seam::Time;
-use crate::thread::{Origin, Role, bind, current, message, unbind};
+use crate::thread::{Origin, Role, bind, current, unbind};
 
 /// By how much the run of [`at`] may be late, unless [`At::misfire_grace`] says something else.
 const MISFIRE_GRACE: Duration = Duration::from_secs(60);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::named::{Named, Raw};
 use crate::error::BarrierError;
-use crate::graph::Call;
+use crate::graph::{Call, Halt};
 use crate::sync::RawBarrier;
 use crate::sync::barrier::Failure;
 use crate::thread::current;
@@ -68,7 +68,8 @@ impl Barrier {
     /// Waits until all parties are here.
     ///
     /// # Errors
-    /// [`BarrierError::Broken`] if the barrier is broken, or breaks meanwhile.
+    /// [`BarrierError::Broken`] if the barrier is broken, or breaks meanwhile. [`BarrierError::Stopped`] if the thread has to
+    /// stop; after that the barrier is broken, because the others wait for one who left.
     #[track_caller]
     pub fn wait(&self) -> Result<BarrierWaitResult, BarrierError> {
         self.wait_within(None)
@@ -85,7 +86,7 @@ impl Barrier {
     /// ```
     ///
     /// # Errors
-    /// [`BarrierError::TimedOut`] after that time; [`BarrierError::Broken`] if the barrier is broken, or breaks meanwhile.
+    /// [`BarrierError::TimedOut`] after that time; else as [`wait`](Barrier::wait).
     #[track_caller]
     pub fn wait_for(&self, limit: Duration) -> Result<BarrierWaitResult, BarrierError> {
         self.wait_within(Some(limit))
@@ -100,12 +101,10 @@ impl Barrier {
         if arrival.last {
             raw.open(&arrival);
         } else {
-            let waited = self.meeting.block((Call::Wait, limit), site, |blocked| {
-                blocked.is_no_stop_point();
-                raw.wait(&arrival, blocked)
-            });
+            let waited = self.meeting.block((Call::Wait, limit), site, |blocked| raw.wait(&arrival, blocked));
             waited.map_err(|failure| match failure {
                 Failure::Broken => BarrierError::Broken,
+                Failure::Halted(Halt::Stopped(stopped)) => BarrierError::Stopped(stopped),
                 Failure::TimedOut | Failure::Halted(_) => BarrierError::TimedOut,
             })?;
         }

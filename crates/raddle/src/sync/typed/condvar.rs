@@ -62,7 +62,8 @@ impl Condvar {
     /// Releases the mutex, waits to be notified, takes the mutex again.
     ///
     /// # Errors
-    /// [`LockError`] if the mutex can never be taken again.
+    /// [`LockError::Stopped`] if the thread has to stop before it is notified, and another [`LockError`] if the mutex can never
+    /// be taken again. The mutex is not held then.
     #[track_caller]
     pub fn wait<'a, T>(&self, guard: MutexGuard<'a, T>) -> Result<MutexGuard<'a, T>, LockError> {
         self.wait_within(guard, None).map(|(guard, _)| guard)
@@ -71,7 +72,7 @@ impl Condvar {
     /// The same for no longer than `limit`; also whether it was notified.
     ///
     /// # Errors
-    /// [`LockError`] if the mutex can never be taken again.
+    /// As [`wait`](Condvar::wait).
     #[track_caller]
     pub fn wait_for<'a, T>(
         &self,
@@ -91,13 +92,20 @@ impl Condvar {
         let condition = &self.condition;
         let place = condition.raw.enlist(&current(runtime()));
         guard.mutex.unlock();
-        let notified = condition.block_for((Call::Wait, limit), site, |blocked| condition.raw.sleep(&place, blocked));
-        // The guard exists throughout; it speaks the truth again when the lock has been taken back.
-        if let Err(error) = guard.mutex.relock(Call::Reacquire, None, site) {
-            std::mem::forget(guard);
-            return Err(error);
+        let slept = condition.block_for((Call::Wait, limit), site, |blocked| condition.raw.sleep(&place, blocked));
+        // The guard exists throughout; it speaks the truth again when the lock has been taken back. Who has to stop gets none,
+        // and does not wait for the lock.
+        let retaken = slept.map_err(LockError::from).and_then(|notified| {
+            guard.mutex.relock(Call::Reacquire, None, site)?;
+            Ok(notified)
+        });
+        match retaken {
+            Ok(notified) => Ok((guard, notified)),
+            Err(error) => {
+                std::mem::forget(guard);
+                Err(error)
+            }
         }
-        Ok((guard, notified))
     }
 
     /// Wakes one of those who wait.

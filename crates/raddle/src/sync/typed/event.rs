@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::named::{Named, Raw};
 use crate::graph::Call;
+use crate::stop::Stopped;
 use crate::sync::RawEvent;
 
 /// A flag that is up or down; threads wait until it is up.
@@ -16,9 +17,10 @@ use crate::sync::RawEvent;
 /// use std::sync::Arc;
 /// let ready = Arc::new(Event::named("ready"));
 /// let server = raddle::spawn("server", { let ready = ready.clone(); move || ready.set() }).unwrap();
-/// ready.wait();
+/// ready.wait()?;
 /// assert!(ready.is_set());
 /// server.join().unwrap();
+/// # Ok::<(), raddle::Stopped>(())
 /// ```
 pub struct Event {
     flag: Arc<Named<RawEvent>>,
@@ -65,9 +67,12 @@ impl Event {
 
     /// Waits until the flag is raised; returns at once if it is up. Whoever was woken by [`set`](Event::set) returns even
     /// if the flag is down again by then.
+    ///
+    /// # Errors
+    /// [`Stopped`] if the thread has to stop before that.
     #[track_caller]
-    pub fn wait(&self) {
-        self.wait_within(None);
+    pub fn wait(&self) -> Result<(), Stopped> {
+        self.wait_within(None).map(drop)
     }
 
     /// The same for no longer than `limit`: whether the flag was raised.
@@ -75,18 +80,24 @@ impl Event {
     /// ```
     /// use std::time::Duration;
     /// let never = raddle::Event::new();
-    /// assert!(!never.wait_for(Duration::from_millis(1)));
+    /// assert_eq!(never.wait_for(Duration::from_millis(1)), Ok(false));
     /// ```
+    ///
+    /// # Errors
+    /// [`Stopped`] if the thread has to stop before that.
     #[track_caller]
-    pub fn wait_for(&self, limit: Duration) -> bool {
+    pub fn wait_for(&self, limit: Duration) -> Result<bool, Stopped> {
         self.wait_within(Some(limit))
     }
 
     #[track_caller]
-    fn wait_within(&self, limit: Option<Duration>) -> bool {
+    fn wait_within(&self, limit: Option<Duration>) -> Result<bool, Stopped> {
         let site = Location::caller();
         let flag = &self.flag;
-        self.is_set() || flag.block_for((Call::Wait, limit), site, |blocked| flag.raw.wait(blocked))
+        if self.is_set() {
+            return Ok(true);
+        }
+        flag.block_for((Call::Wait, limit), site, |blocked| flag.raw.wait(blocked))
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::named::{Named, Raw};
 use crate::graph::Call;
+use crate::stop::Stopped;
 use crate::sync::RawLatch;
 
 /// A number that is counted down to 0, once; threads wait for that.
@@ -19,8 +20,9 @@ use crate::sync::RawLatch;
 ///     let ready = ready.clone();
 ///     raddle::spawn(&format!("worker {at}"), move || ready.count_down(1)).unwrap();
 /// }
-/// ready.wait();
+/// ready.wait()?;
 /// assert_eq!(ready.count(), 0);
+/// # Ok::<(), raddle::Stopped>(())
 /// ```
 pub struct Latch {
     latch: Arc<Named<RawLatch>>,
@@ -54,25 +56,35 @@ impl Latch {
     }
 
     /// Waits until nothing is left to count.
+    ///
+    /// # Errors
+    /// [`Stopped`] if the thread has to stop before that.
     #[track_caller]
-    pub fn wait(&self) {
-        self.wait_within(None);
+    pub fn wait(&self) -> Result<(), Stopped> {
+        self.wait_within(None).map(drop)
     }
 
     /// The same for no longer than `limit`: whether that was reached.
     ///
     /// ```
-    /// assert!(!raddle::Latch::new(1).wait_for(std::time::Duration::from_millis(1)));
+    /// assert!(!raddle::Latch::new(1).wait_for(std::time::Duration::from_millis(1))?);
+    /// # Ok::<(), raddle::Stopped>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`Stopped`] if the thread has to stop before that.
     #[track_caller]
-    pub fn wait_for(&self, limit: Duration) -> bool {
+    pub fn wait_for(&self, limit: Duration) -> Result<bool, Stopped> {
         self.wait_within(Some(limit))
     }
 
     #[track_caller]
-    fn wait_within(&self, limit: Option<Duration>) -> bool {
+    fn wait_within(&self, limit: Option<Duration>) -> Result<bool, Stopped> {
         let (site, raw) = (Location::caller(), &self.latch.raw);
-        raw.is_open() || self.latch.block_for((Call::Wait, limit), site, |blocked| raw.wait(blocked))
+        if raw.is_open() {
+            return Ok(true);
+        }
+        self.latch.block_for((Call::Wait, limit), site, |blocked| raw.wait(blocked))
     }
 }
 

@@ -2,9 +2,10 @@
 //! something to give back, and the default runtime to wait on.
 //!
 //! Names follow Rust's standard library and, for what that lacks, tokio. A call that can fail for ever (a lock whose
-//! holder waits for the caller) returns a `Result`; where nobody in particular has to act for a wait to end (a permit, an
-//! event) no single wait is known to be hopeless, so those calls return plain values, and a program of which every thread
-//! sleeps is told to [`on_verdict`](crate::on_verdict).
+//! holder waits for the caller) says so in its error; where nobody in particular has to act for a wait to end (a permit, an
+//! event) no single wait is known to be hopeless, so those calls fail by a stop only ([`Stopped`](crate::Stopped)), and a
+//! program of which every thread sleeps is told to [`on_verdict`](crate::on_verdict). A call that does not have to wait is no
+//! stop point.
 
 mod barrier;
 mod condvar;

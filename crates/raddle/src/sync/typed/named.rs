@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::facade;
 use crate::graph::{Blocked, Call, Description, Halt, Hold, Resource, Site};
+use crate::stop::Stopped;
 
 /// A raw form under a typed one.
 pub(super) trait Raw: Send + Sync {
@@ -67,20 +68,22 @@ impl<R: Raw + 'static> Named<R> {
         facade::block(Arc::clone(self) as Arc<dyn Resource>, call, site, wait)
     }
 
-    /// The same for a wait that nothing but its time limit can end before its time: whether it got what it was for.
+    /// The same for a wait that nothing but its time limit or a stop can end before its time: whether it got what it was for.
     pub(super) fn block_for(
         self: &Arc<Self>,
         call: (Call, Option<Duration>),
         site: &'static Location<'static>,
         wait: impl FnOnce(&mut Blocked<'_>) -> Result<(), Halt>,
-    ) -> bool {
-        let waited = self.block(call, site, |blocked| {
-            blocked.is_no_stop_point();
-            wait(blocked)
-        });
-        // Nobody holds it, so no look at the graph ends the wait, and Rust's sleeper has no interruptions.
-        debug_assert!(matches!(waited, Ok(()) | Err(Halt::TimedOut)));
-        waited.is_ok()
+    ) -> Result<bool, Stopped> {
+        match self.block(call, site, wait) {
+            Ok(()) => Ok(true),
+            Err(Halt::Stopped(stopped)) => Err(*stopped),
+            // Nobody holds it, so no look at the graph ends the wait, and Rust's sleeper has no interruptions.
+            Err(halt) => {
+                debug_assert!(matches!(halt, Halt::TimedOut));
+                Ok(false)
+            }
+        }
     }
 }
 

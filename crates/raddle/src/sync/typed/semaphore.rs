@@ -9,6 +9,7 @@ use super::named::{Named, Raw};
 use crate::facade::{self, runtime};
 use crate::graph::verdict::{Holder, Wait};
 use crate::graph::{Call, Description, Halt, Hold, Resource, Site};
+use crate::stop::Stopped;
 use crate::sync::RawPermits;
 use crate::thread::serial;
 
@@ -19,13 +20,14 @@ type Permits = RawPermits<&'static Location<'static>>;
 /// ```
 /// use raddle::Semaphore;
 /// let connections = Semaphore::named("connections", 3);
-/// let first = connections.acquire();
-/// let others = connections.acquire_many(2);
+/// let first = connections.acquire()?;
+/// let others = connections.acquire_many(2)?;
 /// assert!(connections.try_acquire().is_none());
 /// drop(first);
 /// assert_eq!(connections.available_permits(), 1);
 /// assert_eq!(connections.holders()[0].thread.serial, raddle::thread::serial(raddle::runtime));
 /// # drop(others);
+/// # Ok::<(), raddle::Stopped>(())
 /// ```
 ///
 /// Reports name a thread that waits for a permit, and who holds all of them if that is one thread; but whoever likes may
@@ -99,20 +101,26 @@ impl Semaphore {
 
     /// Takes a permit, waiting for one if need be.
     ///
+    /// # Errors
+    /// [`Stopped`] if the thread has to stop before there is one.
+    ///
     /// # Panics
-    /// Never: a wait without a limit ends with a permit.
+    /// Never: a wait without a limit ends with a permit, or by a stop.
     #[track_caller]
-    pub fn acquire(&self) -> SemaphorePermit<'_> {
+    pub fn acquire(&self) -> Result<SemaphorePermit<'_>, Stopped> {
         self.acquire_many(1)
     }
 
     /// Takes `amount` permits at once, waiting for them if need be.
     ///
+    /// # Errors
+    /// [`Stopped`] if the thread has to stop before there are as many.
+    ///
     /// # Panics
-    /// Never: a wait without a limit ends with the permits.
+    /// Never: a wait without a limit ends with the permits, or by a stop.
     #[track_caller]
-    pub fn acquire_many(&self, amount: u64) -> SemaphorePermit<'_> {
-        self.acquire_within(amount, None).expect("a wait for permits ends with them")
+    pub fn acquire_many(&self, amount: u64) -> Result<SemaphorePermit<'_>, Stopped> {
+        Ok(self.acquire_within(amount, None)?.expect("a wait for permits ends with them"))
     }
 
     /// Takes a permit if there is one.
@@ -126,36 +134,45 @@ impl Semaphore {
     /// ```
     /// use std::time::Duration;
     /// let ready = raddle::Semaphore::new(0);
-    /// assert!(ready.try_acquire_for(Duration::from_millis(1)).is_none());
+    /// assert!(ready.try_acquire_for(Duration::from_millis(1))?.is_none());
     /// ready.add_permits(1);
-    /// assert!(ready.try_acquire_for(Duration::from_millis(1)).is_some());
+    /// assert!(ready.try_acquire_for(Duration::from_millis(1))?.is_some());
+    /// # Ok::<(), raddle::Stopped>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`Stopped`] if the thread has to stop before that.
     #[track_caller]
-    pub fn try_acquire_for(&self, limit: Duration) -> Option<SemaphorePermit<'_>> {
+    pub fn try_acquire_for(&self, limit: Duration) -> Result<Option<SemaphorePermit<'_>>, Stopped> {
         self.acquire_within(1, Some(limit))
     }
 
     /// Takes `amount` permits at once, waiting for them no longer than `limit`; `None` after that.
+    ///
+    /// # Errors
+    /// [`Stopped`] if the thread has to stop before that.
     #[track_caller]
-    pub fn try_acquire_many_for(&self, amount: u64, limit: Duration) -> Option<SemaphorePermit<'_>> {
+    pub fn try_acquire_many_for(&self, amount: u64, limit: Duration) -> Result<Option<SemaphorePermit<'_>>, Stopped> {
         self.acquire_within(amount, Some(limit))
     }
 
     #[track_caller]
-    fn acquire_within(&self, amount: u64, limit: Option<Duration>) -> Option<SemaphorePermit<'_>> {
+    fn acquire_within(&self, amount: u64, limit: Option<Duration>) -> Result<Option<SemaphorePermit<'_>>, Stopped> {
         let site = Location::caller();
         let raw = &self.permits.raw;
-        let took = raw.try_take(amount) || {
-            let wanted = Arc::new(Wanted { permits: Arc::clone(&self.permits), amount });
-            let waited = facade::block(wanted, (Call::Acquire, limit), site, |blocked| {
-                blocked.is_no_stop_point();
-                raw.take(amount, blocked)
-            });
+        if raw.try_take(amount) {
+            return Ok(Some(self.permit(amount, site)));
+        }
+        let wanted = Arc::new(Wanted { permits: Arc::clone(&self.permits), amount });
+        match facade::block(wanted, (Call::Acquire, limit), site, |blocked| raw.take(amount, blocked)) {
+            Ok(()) => Ok(Some(self.permit(amount, site))),
+            Err(Halt::Stopped(stopped)) => Err(*stopped),
             // No hold of permits is owned, so no look at the graph ends the wait.
-            debug_assert!(matches!(waited, Ok(()) | Err(Halt::TimedOut)));
-            waited.is_ok()
-        };
-        took.then(|| self.permit(amount, site))
+            Err(halt) => {
+                debug_assert!(matches!(halt, Halt::TimedOut));
+                Ok(None)
+            }
+        }
     }
 
     fn permit(&self, amount: u64, site: &'static Location<'static>) -> SemaphorePermit<'_> {
@@ -205,8 +222,9 @@ impl SemaphorePermit<'_> {
     ///
     /// ```
     /// let handed_over = raddle::Semaphore::new(1);
-    /// handed_over.acquire().forget();
+    /// handed_over.acquire()?.forget();
     /// assert_eq!(handed_over.available_permits(), 0);
+    /// # Ok::<(), raddle::Stopped>(())
     /// ```
     pub fn forget(self) {
         let forgotten = self.semaphore.permits.raw.forget(self.serial, self.amount);
