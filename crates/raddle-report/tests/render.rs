@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use insta::assert_snapshot;
-use raddle::graph::verdict::{Cause, Outcome, Place, Reason, ThreadInfo, ThreadKind, Verdict, Wait};
+use raddle::graph::verdict::{Cause, Nested, Outcome, Place, Reason, ThreadInfo, ThreadKind, Verdict, Wait};
 use raddle_report::{Style, render};
 
 fn plain(verdict: &Verdict) -> String {
@@ -132,6 +132,22 @@ fn who_keeps_the_program_alive_sleeping_or_running() {
     let threads = sleepers(1).into_iter().map(|wait| (wait.thread.clone(), Some(wait))).chain([(worker(), None)]);
     let verdict = Verdict::KeepsAlive { cause: Cause::Interrupt, threads: threads.collect() };
     assert_snapshot!(plain(&verdict));
+}
+
+#[test]
+fn two_threads_with_opposite_orders() {
+    assert_snapshot!(plain(&inversion()));
+}
+
+#[test]
+fn locks_in_a_circle_taken_in_one_line_or_who_knows_where() {
+    let one_line = at("transfer.py", 10, "self.lock");
+    let circle = vec![
+        Nested { second_at: one_line, ..nested(&savings(), 1, 2) },
+        Nested { first_at: at("worker.py", 9, "lock.acquire()"), ..nested(&checking(), 2, 3) },
+        Nested { first_at: None, second_at: None, ..nested(&main_thread(), 3, 1) },
+    ];
+    assert_snapshot!(plain(&Verdict::Inversion { circle }));
 }
 
 #[test]

@@ -63,11 +63,13 @@ pub(crate) struct Gate<K, S = Concurrent> {
     kind: PhantomData<K>,
 }
 
-/// The gate's queue, and the tag that stood in its place.
+/// The gate's queue, the tag that stood in its place, and the number that tells the lock from all others while orders of
+/// locks are learned; 0: it has none yet.
 #[derive(Debug, Default)]
 struct Queued {
     line: Mutex<Line>,
     tag: u64,
+    number: std::sync::atomic::AtomicU64,
 }
 
 /// Set in no tag, and in no address of a user's process.
@@ -89,6 +91,32 @@ impl<K: Permits, S: Sharing> Gate<K, S> {
         let tag = self.tag.load(Ordering::Acquire);
         // SAFETY: what `queued` says.
         unsafe { queued(tag).as_ref() }.map_or(tag, |queued| queued.tag)
+    }
+
+    /// A number that no other gate has, nor had or will have. See `graph/learner.rs`.
+    #[inline]
+    pub(crate) fn number(&self) -> u64 {
+        match self.number_so_far() {
+            0 => self.give_number(),
+            number => number,
+        }
+    }
+
+    /// The same, 0 if nobody has asked for it yet.
+    #[inline]
+    pub(crate) fn number_so_far(&self) -> u64 {
+        // SAFETY: what `queued` says.
+        let made = unsafe { queued(self.tag.load(Ordering::Acquire)).as_ref() };
+        made.map_or(0, |made| made.number.load(std::sync::atomic::Ordering::Relaxed))
+    }
+
+    #[cold]
+    fn give_number(&self) -> u64 {
+        use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        let new = LAST.fetch_add(1, Relaxed) + 1;
+        let given = self.made().number.compare_exchange(0, new, Relaxed, Relaxed);
+        given.map_or_else(|theirs| theirs, |_| new)
     }
 
     /// The word as it is now.
@@ -249,7 +277,7 @@ impl<K: Permits, S: Sharing> Gate<K, S> {
 
     /// The queue, locked; its flags are cleared if it was lost in a fork.
     fn locked(&self) -> Guard<'_, Line> {
-        let line = self.line().lock();
+        let line = self.made().line.lock();
         if line.inherited {
             self.change(|word| word & !QUEUE_FLAGS);
         }
@@ -257,11 +285,11 @@ impl<K: Permits, S: Sharing> Gate<K, S> {
     }
 
     #[cold]
-    fn line(&self) -> &Mutex<Line> {
+    fn made(&self) -> &Queued {
         let tag = self.tag.load(Ordering::Acquire);
         let mut made = queued(tag);
         if made.is_null() {
-            let fresh = Box::into_raw(Box::new(Queued { line: Mutex::default(), tag }));
+            let fresh = Box::into_raw(Box::new(Queued { tag, ..Queued::default() }));
             let new = fresh.expose_provenance() as u64 | QUEUED;
             made = match self.tag.compare_exchange(tag, new, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => fresh,
@@ -273,7 +301,7 @@ impl<K: Permits, S: Sharing> Gate<K, S> {
             }
         }
         // SAFETY: not null, since only a queue ever takes the place of a tag; for the rest see `queued`.
-        unsafe { &(*made).line }
+        unsafe { &*made }
     }
 }
 
@@ -300,8 +328,14 @@ impl<K, S> Drop for Gate<K, S> {
     fn drop(&mut self) {
         let made = queued(self.tag.load(Ordering::Acquire));
         if !made.is_null() {
-            // SAFETY: it came from `Box::into_raw` in `line`, and `&mut self` says that nobody uses it any more.
-            drop(unsafe { Box::from_raw(made) });
+            // SAFETY: it came from `Box::into_raw` in `made`, and `&mut self` says that nobody uses it any more.
+            let made = unsafe { Box::from_raw(made) };
+            #[cfg(not(loom))]
+            crate::graph::learner::died(
+                made.number.load(std::sync::atomic::Ordering::Relaxed),
+                self.word.last() >> SHIFT != 0,
+            );
+            drop(made);
         }
     }
 }
