@@ -46,8 +46,9 @@ _Swap = dict[int, tuple[str, object]]
 class Installed:
     """What `install` has done; undone by `undo()` or at the end of a `with` block."""
 
-    def __init__(self, undo: "list[_Put]", threads: "Rebased") -> None:
+    def __init__(self, undo: "list[_Put]", threads: "Rebased", learns: bool) -> None:
         self._undo = undo
+        self._learns = learns  # whether this has switched the learning of lock orders on
         self._threads = threads
         # Gevent and eventlet want this undone before they patch; futures are not loaded for programs without any.
         self._watches = (
@@ -91,6 +92,9 @@ class Installed:
             else:
                 setattr(holder, name, before)
         self._threads.undo()
+        if self._learns:
+            _raddle.learn_lock_order(False)
+            self._learns = False
         for watch in self._watches:
             watch.stop()
 
@@ -123,12 +127,14 @@ class Rebased:
         self.classes, self.threads = [], []
 
 
-def install(*, deadlocks: str = "raise", deadlock_grace: float = 0.2) -> Installed:
+def install(*, deadlocks: str = "raise", deadlock_grace: float = 0.2, lock_order: bool = False) -> Installed:
     """Put raddle's classes into `threading` and `queue`, and into the modules that have imported them from there.
 
     deadlocks: "raise" an error in the thread that closes a deadlock which nothing can dissolve and report the others,
         "report" all of them on stderr, or "off".
     deadlock_grace: seconds that something which may pass by itself must stand before it is reported.
+    lock_order: learn in which order threads take their locks, and report on stderr opposite orders (RD006), which will be a
+        deadlock one day. To be asked for before the program takes `acquire` or `release` from a lock to keep it.
 
     Returns an object whose `undo()` puts everything back; it can be used in a `with` statement.
 
@@ -146,7 +152,8 @@ def install(*, deadlocks: str = "raise", deadlock_grace: float = 0.2) -> Install
     for name in QUEUE_NAMES:
         _replace(undo, swap, queue, name, getattr(my_queue, name))
     _rebind(undo, swap)
-    installed = Installed(undo, Rebased())
+    learns = lock_order and not _raddle.learn_lock_order(True)
+    installed = Installed(undo, Rebased(), learns)
     installed.watch()
     return installed
 

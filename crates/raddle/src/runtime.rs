@@ -11,8 +11,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
 use std::time::Duration;
 
-#[cfg(not(loom))]
-use crate::graph::learner::{Taken, Token};
 use crate::graph::verdict::{Cause, Reason, ThreadKind, Verdict};
 use crate::graph::{Call, Description, End, ForeignWait, Found, Hold, Knot, Record, Resource, Step, Walk, knot, walk};
 use crate::seam::{Guard, Mutex, Parker, Time};
@@ -71,13 +69,6 @@ pub trait Host: Send + Sync + Debug {
     fn foreign_wait(&self, thread: &Thread) -> Option<ForeignWait> {
         let _ = thread;
         None
-    }
-
-    /// Makes readable what the host said of a lock when the calling thread took it, which still holds it. Not called while
-    /// anything of the runtime's is locked.
-    #[cfg(not(loom))]
-    fn taken(&self, token: &Token) -> Taken {
-        token.plain()
     }
 
     /// The runtime met a thread that it did not start; called on that thread. To name it and say what kind it is.
@@ -268,11 +259,6 @@ impl Runtime {
     /// The thread of this number, if it has ended not too long ago.
     pub(crate) fn remembered(&self, serial: u64) -> Option<Arc<Thread>> {
         self.registry.lock().remembered(serial).cloned()
-    }
-
-    #[cfg(not(loom))]
-    pub(crate) fn host(&self) -> &dyn Host {
-        &*self.host
     }
 
     pub(crate) fn host_adopts(&self, thread: &Thread) {

@@ -4,6 +4,7 @@ mod barrier;
 pub(crate) mod condition;
 mod event;
 pub(crate) mod lock;
+pub(crate) mod order;
 mod rlock;
 mod semaphore;
 
@@ -48,5 +49,6 @@ pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     semaphore::add_to(module)?;
     condition::add_to(module)?;
     event::add_to(module)?;
-    barrier::add_to(module)
+    barrier::add_to(module)?;
+    order::add_to(module)
 }

@@ -19,14 +19,13 @@
 //!
 //! # Entries that are not true any more
 //!
-//! Another thread cannot reach into a list, so a lock that it releases, or that is freed while it is held, is written down
-//! in `gone`, with the count of such events. A thread that sees a new count first strikes out what is older than its
-//! entry there. So an entry that is used is a lock that the thread holds: what its [`Token`] speaks of is alive.
+//! Another thread cannot reach into a list, so a lock that it has released stays there. That does no harm: before anything
+//! is learned, each entry is held against its lock ([`Token`]). To look at a lock is safe as long as its number is among the
+//! `living`, under the mutex: it leaves them before its memory goes.
 
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashSet};
 use std::fmt::Debug;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use super::order::{Lesson, Number, Orders};
@@ -41,38 +40,20 @@ const DEEPEST: usize = 32;
 const PENDING: usize = 64;
 /// How many takes a thread remembers that it has shown; a power of two.
 const SHOWN: usize = 512;
-/// How many locks `gone` has at most.
-const GONE: usize = 4096;
-
-/// What the host wants to remember of a take, without a reference to anything: true while the lock is held by that take.
+/// What the host has to say of a lock, without a reference to it.
 #[derive(Clone, Copy, Debug)]
 pub struct Token {
-    /// What kind of lock it is.
-    pub kind: &'static str,
     /// Where it is.
-    pub address: usize,
-    /// Where it was made, as the host writes that down.
-    pub made: u64,
-    /// Where it was taken, likewise.
-    pub taken: u64,
-}
-
-impl Token {
-    pub(crate) fn plain(&self) -> Taken {
-        Taken { lock: Arc::new(Description { kind: self.kind.to_owned(), ..Description::default() }), site: None }
-    }
+    pub lock: *const (),
+    /// Called with `lock` by a thread that has taken it, while it is alive, and while the learner's mutex is held: it takes
+    /// none and runs no code of the host. `None` if the calling thread does not hold it any more.
+    pub read: unsafe fn(*const ()) -> Option<Taken>,
 }
 
 /// What is left of a lock when it is gone.
 pub trait Described: Send + Sync + Debug {
     /// What a person should read about it. Called only for a report, by a thread that may run code of the host.
     fn describe(&self) -> Description;
-}
-
-impl Described for Description {
-    fn describe(&self) -> Description {
-        self.clone()
-    }
 }
 
 /// A take that may be told of later.
@@ -105,23 +86,13 @@ pub(crate) struct Evidence {
     pub(crate) second: Taken,
 }
 
-/// A lock in the hands of the thread.
-#[derive(Clone, Copy, Debug)]
-struct Held {
-    take: Take,
-    /// How many locks had [gone](Memory::gone) by then.
-    since: u64,
-}
-
 /// What a thread knows of itself.
 struct Mine {
     /// Whose this is: a thread of the system can be one after the other.
     serial: u64,
-    held: Vec<Held>,
+    held: Vec<Take>,
     /// A digest of the numbers in `held`, in whatever order.
     digest: u64,
-    /// Up to which count `held` is known to be true.
-    checked: u64,
     /// The takes that need not be shown again, each in the place that its own digest gives it. Empty until there is one.
     shown: Vec<u64>,
     /// What is learned when its first lock is released.
@@ -136,23 +107,11 @@ thread_local! {
 #[derive(Debug, Default)]
 struct Memory {
     orders: Orders<Arc<Evidence>>,
-    /// Locks that are not held any more by the thread in whose list they are, and the count when that was found out.
-    gone: HashMap<Number, u64>,
-    /// What was taken before this count is not held any more.
-    floor: u64,
+    /// The numbers of locks whose memory is there.
+    living: HashSet<Number>,
 }
 
 static LEARNED: LazyLock<Mutex<Memory>> = LazyLock::new(Mutex::default);
-
-/// How often a lock has gone. Written under the mutex.
-static EVENTS: AtomicU64 = AtomicU64::new(0);
-
-/// Forgets what threads hold, as nobody has told of takes and releases for a while.
-pub fn begin() {
-    let mut learned = LEARNED.lock_keeping();
-    learned.floor = EVENTS.fetch_add(1, Ordering::Relaxed) + 1;
-    learned.gone.clear();
-}
 
 /// What a release calls for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,7 +125,7 @@ pub enum Released {
 }
 
 /// Thread `me`, which is the calling one, has taken a lock that it did not hold. True if [`teach`] is to be called before it
-/// takes the next one.
+/// does anything else.
 #[inline]
 pub fn took(me: u64, take: Take, runtime: impl FnOnce() -> &'static Runtime) -> bool {
     with_mine(me, |mine| {
@@ -177,15 +136,6 @@ pub fn took(me: u64, take: Take, runtime: impl FnOnce() -> &'static Runtime) -> 
         mine.take_more(take, runtime)
     })
     .unwrap_or(false)
-}
-
-/// The calling thread has taken a lock once more that it holds already; `token` is the latest take's.
-#[inline]
-pub fn took_again(me: u64, number: Number, token: Token) {
-    with_mine(me, |mine| {
-        let held = mine.held.iter_mut().rev().find(|held| held.take.number == number);
-        held.into_iter().for_each(|held| held.take.token = token);
-    });
 }
 
 /// The calling thread has released a lock for good.
@@ -218,26 +168,21 @@ fn renew(mine: &RefCell<Mine>, me: u64) {
 }
 
 impl Mine {
-    const EMPTY: Mine =
-        Mine { serial: 0, held: Vec::new(), digest: 0, checked: 0, shown: Vec::new(), pending: Vec::new() };
+    const EMPTY: Mine = Mine { serial: 0, held: Vec::new(), digest: 0, shown: Vec::new(), pending: Vec::new() };
 
     #[inline]
     fn push(&mut self, take: Take) {
         self.digest ^= mixed(take.number);
-        self.held.push(Held { take, since: EVENTS.load(Ordering::Relaxed) });
+        self.held.push(take);
     }
 
     /// The same with other locks in hand.
     fn take_more(&mut self, take: Take, runtime: impl FnOnce() -> &'static Runtime) -> bool {
-        self.check();
         let shown = mixed(self.digest ^ take.number);
         self.push(take);
         let place = shown as usize % SHOWN;
-        if !take.waits || self.shown.get(place) == Some(&shown) || self.held.len() > DEEPEST || self.held.len() == 1 {
-            return false;
-        }
-        if runtime().has_one_thread() {
-            return false;
+        if !take.waits || self.shown.get(place) == Some(&shown) || runtime().has_one_thread() {
+            return self.held.len() > DEEPEST && self.held.len().is_power_of_two();
         }
         if self.shown.is_empty() {
             self.shown.resize(SHOWN, 0);
@@ -248,8 +193,7 @@ impl Mine {
 
     #[inline]
     fn let_go(&mut self, number: Number) -> Released {
-        self.check();
-        let Some(at) = self.held.iter().rposition(|held| held.take.number == number) else {
+        let Some(at) = self.held.iter().rposition(|take| take.number == number) else {
             return Released::Foreign;
         };
         self.digest ^= mixed(number);
@@ -257,47 +201,43 @@ impl Mine {
         if self.pending.is_empty() { Released::Quietly } else { Released::Proof }
     }
 
-    /// Strikes out what this thread holds no more.
-    #[inline]
-    fn check(&mut self) {
-        let now = EVENTS.load(Ordering::Relaxed);
-        if self.checked != now {
-            self.strike_out(now);
-        }
-    }
-
-    #[cold]
-    fn strike_out(&mut self, now: u64) {
-        self.checked = now;
-        let learned = LEARNED.lock_keeping();
-        let is_true = |held: &mut Held| {
-            let gone = learned.gone.get(&held.take.number).copied().unwrap_or(0);
-            held.since >= gone.max(learned.floor)
+    /// Keeps the entries that are true; gives what is to be known of each.
+    fn held_really(&mut self) -> Vec<(Take, Taken)> {
+        let memory = LEARNED.lock_keeping();
+        let read = |take: &Take| {
+            let is_alive = memory.living.contains(&take.number);
+            // SAFETY: this thread has taken it, it is alive, and the mutex is held.
+            let taken = is_alive.then(|| unsafe { (take.token.read)(take.token.lock) }).flatten()?;
+            Some((*take, taken))
         };
-        self.held.retain_mut(is_true);
-        self.digest = self.held.iter().fold(0, |digest, held| digest ^ mixed(held.take.number));
+        let held: Vec<_> = self.held.iter().filter_map(read).collect();
+        self.held = held.iter().map(|(take, _)| *take).collect();
+        self.digest = self.held.iter().fold(0, |digest, take| digest ^ mixed(take.number));
+        held
     }
 }
 
 /// Shows what the calling thread's latest take was, and tells of the inversion that it makes, if it does. Runs code of the
 /// host.
 pub fn teach(runtime: &'static Runtime) {
-    let held = MINE.try_with(|mine| mine.borrow().held.clone()).unwrap_or_default();
-    let Some((latest, earlier)) = held.split_last() else { return };
+    let held = MINE.try_with(|mine| mine.borrow_mut().held_really()).unwrap_or_default();
+    let Some((latest, earlier)) = held.split_last().filter(|(latest, _)| latest.0.waits) else { return };
+    if earlier.is_empty() || held.len() > DEEPEST {
+        return;
+    }
     let thread = crate::thread::current(runtime);
-    let numbers: BTreeSet<_> = earlier.iter().map(|held| held.take.number).collect();
-    let second = runtime.host().taken(&latest.take.token);
-    let lesson = |first: &Held| {
-        let (thread, second) = (Arc::clone(&thread), second.clone());
+    let numbers: BTreeSet<_> = earlier.iter().map(|(take, _)| take.number).collect();
+    let lesson = |(first, taken): &(Take, Taken)| {
+        let evidence = Evidence { thread: Arc::clone(&thread), first: taken.clone(), second: latest.1.clone() };
         Lesson {
-            first: first.take.number,
-            second: latest.take.number,
+            first: first.number,
+            second: latest.0.number,
             thread: thread.serial(),
             held: numbers.clone(),
-            evidence: Arc::new(Evidence { thread, first: runtime.host().taken(&first.take.token), second }),
+            evidence: Arc::new(evidence),
         }
     };
-    let (now, later): (Vec<_>, Vec<_>) = earlier.iter().partition(|first| first.take.owned);
+    let (now, later): (Vec<_>, Vec<_>) = earlier.iter().partition(|(first, _)| first.owned);
     let later: Vec<_> = later.into_iter().map(lesson).collect();
     // What is not pending any more, as its first lock was released by another thread, is dropped out here.
     let is_over = |lesson: &mut Lesson<_>| !numbers.contains(&lesson.first);
@@ -315,7 +255,8 @@ pub fn teach(runtime: &'static Runtime) {
 pub fn settle(runtime: &'static Runtime, number: Number, released: Released) {
     let is_foreign = released == Released::Foreign;
     if is_foreign {
-        has_gone(number, Orders::share);
+        let waste = LEARNED.lock_keeping().orders.share(number);
+        drop(waste);
     }
     let first_is = |lesson: &mut Lesson<_>| lesson.first == number;
     let proved = MINE.try_with(|mine| mine.borrow_mut().pending.extract_if(.., first_is).collect::<Vec<_>>());
@@ -331,29 +272,21 @@ fn learn(runtime: &'static Runtime, lesson: Lesson<Arc<Evidence>>) {
     }
 }
 
-/// The lock of this number, 0 if it has none, is no more. Called by the thread that frees it, which may run code of the host.
-pub(crate) fn died(number: Number, while_held: bool) {
-    match (number, while_held) {
-        (0, _) => {}
-        (_, true) => has_gone(number, Orders::forget),
-        (_, false) => {
-            let waste = LEARNED.lock_keeping().orders.forget(number);
-            drop(waste);
-        }
-    }
+/// A lock has got its number.
+pub(crate) fn born(number: Number) {
+    LEARNED.lock_keeping().living.insert(number);
 }
 
-/// Writes down that the lock is not held by the thread in whose list it may be, and changes the orders as told.
-fn has_gone(number: Number, change: impl FnOnce(&mut Orders<Arc<Evidence>>, Number) -> Vec<Lesson<Arc<Evidence>>>) {
-    let mut learned = LEARNED.lock_keeping();
-    let event = EVENTS.fetch_add(1, Ordering::Relaxed) + 1;
-    if learned.gone.len() == GONE {
-        learned.gone.clear();
-        learned.floor = event;
+/// The lock of this number, 0 if it has none, is about to be freed. May run code of the host.
+pub(crate) fn died(number: Number) {
+    if number == 0 {
+        return;
     }
-    learned.gone.insert(number, event);
-    let waste = change(&mut learned.orders, number);
-    drop(learned);
+    let waste = {
+        let mut memory = LEARNED.lock_keeping();
+        memory.living.remove(&number);
+        memory.orders.forget(number)
+    };
     drop(waste);
 }
 

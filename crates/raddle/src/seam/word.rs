@@ -17,14 +17,6 @@ pub(crate) struct Word<S> {
     sharing: PhantomData<S>,
 }
 
-impl<S> Word<S> {
-    /// The value that nobody else sees any more.
-    #[cfg(not(loom))]
-    pub(crate) fn last(&mut self) -> u64 {
-        *self.value.get_mut()
-    }
-}
-
 impl<S: Sharing> Word<S> {
     pub(crate) fn new(value: u64) -> Self {
         Word { value: AtomicU64::new(value), sharing: PhantomData }

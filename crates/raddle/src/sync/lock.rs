@@ -126,6 +126,11 @@ impl<S: Sharing> RawLock<S> {
         self.gate.number_so_far()
     }
 
+    /// Takes that number away. To be called by an owner that keeps more than the lock, before it frees anything of that.
+    pub fn retire(&self) {
+        self.gate.retire();
+    }
+
     /// The present hold, as the wait graph sees it.
     pub fn hold(&self) -> Option<Hold> {
         let word = self.gate.word();

@@ -115,8 +115,16 @@ impl<K: Permits, S: Sharing> Gate<K, S> {
         use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
         static LAST: AtomicU64 = AtomicU64::new(0);
         let new = LAST.fetch_add(1, Relaxed) + 1;
+        #[cfg(not(loom))]
+        crate::graph::learner::born(new);
         let given = self.made().number.compare_exchange(0, new, Relaxed, Relaxed);
         given.map_or_else(|theirs| theirs, |_| new)
+    }
+
+    /// Takes the number away, before anything is freed that is kept beside the gate.
+    pub(crate) fn retire(&self) {
+        // SAFETY: what `queued` says.
+        unsafe { queued(self.tag.load(Ordering::Acquire)).as_ref() }.map(retire);
     }
 
     /// The word as it is now.
@@ -318,6 +326,15 @@ impl<K, S: Sharing> Home for Gate<K, S> {
     }
 }
 
+/// Takes its number from a gate that will be freed.
+fn retire(made: &Queued) {
+    let number = made.number.swap(0, std::sync::atomic::Ordering::Relaxed);
+    #[cfg(not(loom))]
+    crate::graph::learner::died(number);
+    #[cfg(loom)]
+    let _ = number;
+}
+
 fn wake(waiter: Option<Arc<Waiter>>) {
     if let Some(waiter) = waiter {
         waiter.parker().unpark();
@@ -330,11 +347,7 @@ impl<K, S> Drop for Gate<K, S> {
         if !made.is_null() {
             // SAFETY: it came from `Box::into_raw` in `made`, and `&mut self` says that nobody uses it any more.
             let made = unsafe { Box::from_raw(made) };
-            #[cfg(not(loom))]
-            crate::graph::learner::died(
-                made.number.load(std::sync::atomic::Ordering::Relaxed),
-                self.word.last() >> SHIFT != 0,
-            );
+            retire(&made);
             drop(made);
         }
     }
