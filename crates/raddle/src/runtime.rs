@@ -190,6 +190,7 @@ impl Runtime {
     }
 
     /// Whether there is at most one thread now, so that what it does is before or after all that others do.
+    #[cfg(not(loom))]
     #[inline]
     pub(crate) fn has_one_thread(&self) -> bool {
         self.threads.load(Ordering::Relaxed) <= 1

@@ -29,6 +29,7 @@ use std::fmt::Debug;
 use std::sync::{Arc, LazyLock};
 
 use super::order::{Lesson, Number, Orders};
+use super::verdict::{Nested, ObjectInfo, Verdict};
 use super::{Description, Site};
 use crate::runtime::Runtime;
 use crate::seam::Mutex;
@@ -40,6 +41,7 @@ const DEEPEST: usize = 32;
 const PENDING: usize = 64;
 /// How many takes a thread remembers that it has shown; a power of two.
 const SHOWN: usize = 512;
+
 /// What the host has to say of a lock, without a reference to it.
 #[derive(Clone, Copy, Debug)]
 pub struct Token {
@@ -84,6 +86,23 @@ pub(crate) struct Evidence {
     pub(crate) thread: Arc<Thread>,
     pub(crate) first: Taken,
     pub(crate) second: Taken,
+}
+
+impl Evidence {
+    fn describe(&self) -> Nested {
+        let place = |site: &Option<Arc<dyn Site>>| site.as_ref().and_then(|site| site.place());
+        let object = |lock: &Arc<dyn Described>| {
+            let Description { kind, name, made_at, .. } = lock.describe();
+            ObjectInfo { kind, name, made_at, holder: None, producers: Vec::new() }
+        };
+        Nested {
+            thread: self.thread.info(),
+            first: object(&self.first.lock),
+            first_at: place(&self.first.site),
+            second: object(&self.second.lock),
+            second_at: place(&self.second.site),
+        }
+    }
 }
 
 /// What a thread knows of itself.
@@ -210,7 +229,11 @@ impl Mine {
             let taken = is_alive.then(|| unsafe { (take.token.read)(take.token.lock) }).flatten()?;
             Some((*take, taken))
         };
-        let held: Vec<_> = self.held.iter().filter_map(read).collect();
+        // Of a lock that is in here twice, the first take was ended by another thread.
+        let is_latest =
+            |(at, take): &(usize, &Take)| self.held[at + 1..].iter().all(|later| later.number != take.number);
+        let latest = self.held.iter().enumerate().filter(is_latest).map(|(_, take)| take);
+        let held: Vec<_> = latest.filter_map(read).collect();
         self.held = held.iter().map(|(take, _)| *take).collect();
         self.digest = self.held.iter().fold(0, |digest, take| digest ^ mixed(take.number));
         held
@@ -268,7 +291,7 @@ fn learn(runtime: &'static Runtime, lesson: Lesson<Arc<Evidence>>) {
     let learned = LEARNED.lock_keeping().orders.learn(lesson);
     drop(learned.waste);
     if let Some(takes) = learned.inversion {
-        runtime.tell(&runtime.describe_inversion(&takes));
+        runtime.tell(&Verdict::Inversion { circle: takes.iter().map(|take| take.describe()).collect() });
     }
 }
 

@@ -119,10 +119,14 @@ impl<E: Clone> Orders<E> {
         let witnesses = self.locks.entry(first).or_default().then.entry(second).or_default();
         let is_less = |old: &mut Lesson<E>| old.thread == lesson.thread && lesson.held.is_subset(&old.held);
         waste.extend(witnesses.extract_if(.., is_less));
+        // Who held less tells more.
+        let more = |old: &&mut Lesson<E>| lesson.held.is_subset(&old.held) && lesson.held != old.held;
         if witnesses.len() < WITNESSES {
-            witnesses.push(lesson)
+            witnesses.push(lesson);
+        } else if let Some(more) = witnesses.iter_mut().find(more) {
+            waste.push(std::mem::replace(more, lesson));
         } else {
-            waste.push(lesson)
+            waste.push(lesson);
         }
         self.locks.entry(second).or_default().before.insert(first);
     }
@@ -229,7 +233,7 @@ impl<'a, E> Search<'a, E> {
                     continue;
                 }
                 self.chosen.push(witness);
-                if if ends { self.is_new() } else { self.close(next) } {
+                if (ends && self.is_new()) || (!ends && self.close(next)) {
                     return true;
                 }
                 self.chosen.pop();
@@ -303,6 +307,16 @@ mod tests {
         assert_eq!(after(&[(7, &[GATE, 1, 2]), (8, &[2, 1])]), Some(vec![(1, 2), (2, 1)]));
         let once_without = [(7, &[GATE, 1, 2][..]), (8, &[GATE, 2, 1]), (7, &[1, 2])];
         assert_eq!(after(&once_without), Some(vec![(2, 1), (1, 2)]));
+    }
+
+    #[test]
+    fn a_crowd_behind_a_gate_does_not_hide_who_comes_without() {
+        let mut orders = Orders::default();
+        for thread in 0..2 * WITNESSES as u64 {
+            lessons(thread, &[GATE, 1, 2]).into_iter().for_each(|lesson| drop(orders.learn(lesson)));
+        }
+        orders.learn(lessons(50, &[1, 2]).remove(0));
+        assert!(orders.learn(lessons(51, &[GATE, 2, 1]).remove(1)).inversion.is_some());
     }
 
     #[test]

@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-#[cfg(not(loom))]
-use crate::graph::learner::{Described, Evidence};
 use crate::graph::verdict::{
-    Cause, Cycle, Ending, Holder, Nested, ObjectInfo, Outcome, Place, Producer, ThreadInfo, ThreadKind, Verdict, Wait,
+    Cause, Cycle, Ending, Holder, ObjectInfo, Outcome, Place, Producer, ThreadInfo, ThreadKind, Verdict, Wait,
 };
-use crate::graph::{Call, Hold, Record, Resource, Site, Step};
+use crate::graph::{Call, Hold, Record, Resource, Step};
 use crate::runtime::Runtime;
 use crate::thread::Thread;
 
@@ -90,31 +88,10 @@ impl Runtime {
         Verdict::KeepsAlive { cause, threads: regular.map(|thread| (thread.info(), self.wait_of(&thread))).collect() }
     }
 
-    /// `RD006`: the takes of a circle, the latest last.
-    #[cfg(not(loom))]
-    pub(crate) fn describe_inversion(&self, takes: &[Arc<Evidence>]) -> Verdict {
-        let place = |site: &Option<Arc<dyn Site>>| site.as_ref().and_then(|site| site.place());
-        let nested = |take: &Arc<Evidence>| Nested {
-            thread: take.thread.info(),
-            first: object(&take.first.lock),
-            first_at: place(&take.first.site),
-            second: object(&take.second.lock),
-            second_at: place(&take.second.site),
-        };
-        Verdict::Inversion { circle: takes.iter().map(nested).collect() }
-    }
-
     /// `RD007`: who has waited longest for what.
     pub fn longest_waits(&self) -> Verdict {
         self.snapshot().into_longest_waits()
     }
-}
-
-/// A lock of which nothing is known but what it says of itself: there may be no more than that of it.
-#[cfg(not(loom))]
-fn object(lock: &Arc<dyn Described>) -> ObjectInfo {
-    let about = lock.describe();
-    ObjectInfo { kind: about.kind, name: about.name, made_at: about.made_at, holder: None, producers: Vec::new() }
 }
 
 fn unknown(serial: u64) -> ThreadInfo {

@@ -118,6 +118,10 @@ impl<K: Permits, S: Sharing> Gate<K, S> {
         #[cfg(not(loom))]
         crate::graph::learner::born(new);
         let given = self.made().number.compare_exchange(0, new, Relaxed, Relaxed);
+        #[cfg(not(loom))]
+        if given.is_err() {
+            crate::graph::learner::died(new);
+        }
         given.map_or_else(|theirs| theirs, |_| new)
     }
 
