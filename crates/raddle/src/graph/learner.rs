@@ -1,4 +1,4 @@
-//! Learning in which orders threads take locks: brings what each thread does to [`Orders`], and tells what comes of it.
+//! Learning in which orders threads take locks: brings what each thread does to `Orders`, and tells what comes of it.
 //!
 //! The host calls [`took`] after each take and [`let_go`] after each release, of those locks and for as long as it likes; as
 //! long as it does not, nothing of this costs anything. Each thread has a list of what it holds, which is all that a take
