@@ -223,8 +223,7 @@ def left_by_a_dead_thread(excused):
 
     if excused:
         one_after_the_other(take_and_die, take)
-        a.release()
-        one_after_the_other(lambda: nested(b)())
+        a._at_fork_reinit()  # free again, and nobody has released it
     else:
         one_after_the_other(nested(a, b), lambda: take((a,)))
     one_after_the_other(nested(b, a))
