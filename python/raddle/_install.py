@@ -46,8 +46,11 @@ _Swap = dict[int, tuple[str, object]]
 class Installed:
     """What `install` has done; undone by `undo()` or at the end of a `with` block."""
 
-    def __init__(self, undo: "list[_Put]", threads: "Rebased", ending: "tuple[tuple[Any, ...], object]") -> None:
+    def __init__(
+        self, undo: "list[_Put]", threads: "Rebased", ending: "tuple[tuple[Any, ...], object]", learns: bool
+    ) -> None:
         self._undo = undo
+        self._learns = learns  # whether this has switched the learning of lock orders on
         self._threads = threads
         # The options of the end before, and what handled SIGTERM; None: that was not changed.
         self._exit: tuple[Any, ...] | None
@@ -94,6 +97,9 @@ class Installed:
             else:
                 setattr(holder, name, before)
         self._threads.undo()
+        if self._learns:
+            _raddle.learn_lock_order(False)
+            self._learns = False
         for watch in self._watches:
             watch.stop()
         if self._exit is not None:
@@ -136,6 +142,7 @@ def install(
     *,
     deadlocks: str = "raise",
     deadlock_grace: float = 0.2,
+    lock_order: bool = False,
     daemon_grace: float = 0.0,
     exit_notice: "float | None" = None,
     exit_timeout: "float | None" = None,
@@ -146,6 +153,8 @@ def install(
     deadlocks: "raise" an error in the thread that closes a deadlock which nothing can dissolve and report the others,
         "report" all of them on stderr, or "off".
     deadlock_grace: seconds that something which may pass by itself must stand before it is reported.
+    lock_order: learn in which order threads take their locks, and report on stderr opposite orders (RD006), which will be a
+        deadlock one day. To be asked for before the program takes `acquire` or `release` from a lock to keep it.
     daemon_grace: seconds that daemon threads get to stop at the end of the program. They are asked to when main is done and the
         other threads have ended; those that are left are listed on stderr. 0: as on the standard library, they are not asked.
     exit_notice: after so many seconds of waiting for threads at the end, say on stderr who keeps the program alive, and where.
@@ -181,7 +190,8 @@ def install(
     for name in QUEUE_NAMES:
         _replace(undo, swap, queue, name, getattr(my_queue, name))
     _rebind(undo, swap)
-    installed = Installed(undo, rebased, (exit_before, sigterm_before))
+    learns = lock_order and not _raddle.learn_lock_order(True)
+    installed = Installed(undo, rebased, (exit_before, sigterm_before), learns)
     installed.watch()
     return installed
 

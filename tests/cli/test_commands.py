@@ -54,7 +54,7 @@ def test_explain_lists_the_codes(tmp_path):
     assert ended.out.splitlines()[0] == "RD001  deadlock"
 
 
-@pytest.mark.parametrize("code", ["RD001", "rd003"])
+@pytest.mark.parametrize("code", ["RD001", "rd003", "RD006"])
 def test_explain_says_what_a_code_means(tmp_path, code):
     ended = run([*RADDLE, "explain", code], tmp_path)
     assert (ended.status, ended.err) == (0, "")

@@ -435,7 +435,7 @@ REFUSED = {
     "only-an-option": (["--fail-on", "any"], "which program?"),
     "unknown-option": (
         ["--fale-on", "any", "x.py"],
-        "unknown option '--fale-on' (raddle run has --fail-on, --deadlocks;",
+        "unknown option '--fale-on' (raddle run has --fail-on, --deadlocks, --lock-order;",
     ),
     "option-of-python": (["-X", "dev", "x.py"], "unknown option '-X' "),
     "no-value": (["--fail-on"], "--fail-on needs a value, as in --fail-on RD001"),
@@ -444,6 +444,10 @@ REFUSED = {
     "unknown-mode": (
         ["--deadlocks", "yes", "x.py"],
         "--deadlocks: unknown mode 'yes' (it is one of raise, report, off)",
+    ),
+    "unknown-mode-of-order": (
+        ["--lock-order=raise", "x.py"],
+        "--lock-order: unknown mode 'raise' (it is one of report, off)",
     ),
     "no-module": (["-m"], "-m needs a value, as in -m http.server"),
     "no-code": (["-c"], "-c needs a value, as in -c pass"),
@@ -463,7 +467,7 @@ def test_a_command_line_without_sense_is_refused(tmp_path, name):
 def test_help_says_what_there_is(tmp_path, option):
     ended = run([*RADDLE, option], tmp_path)
     assert ended.status == 0
-    assert all(word in ended.out for word in ("--fail-on", "--deadlocks", "-m MODULE", "-c CODE"))
+    assert all(word in ended.out for word in ("--fail-on", "--deadlocks", "--lock-order", "-m MODULE", "-c CODE"))
 
 
 def test_nothing_costly_is_imported(tmp_path):

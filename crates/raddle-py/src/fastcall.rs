@@ -45,8 +45,12 @@ impl Method {
         Method { name, call: ffi::PyMethodDefPointer { PyCFunctionFastWithKeywords: call }, flags, doc }
     }
 
+    pub(crate) fn name(&self) -> &'static str {
+        self.name.to_str().unwrap_or_default()
+    }
+
     /// The descriptor, for objects of `class`.
-    fn of<'py>(self, class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyAny>> {
+    pub(crate) fn of<'py>(self, class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyAny>> {
         let definition = Box::leak(Box::new(ffi::PyMethodDef {
             ml_name: self.name.as_ptr(),
             ml_meth: self.call,
@@ -70,8 +74,7 @@ impl Method {
 pub(crate) fn install<T: pyo3::PyTypeInfo>(py: Python<'_>, methods: impl IntoIterator<Item = Method>) -> PyResult<()> {
     let class = py.get_type::<T>();
     for method in methods {
-        let name = method.name.to_str().unwrap_or_default();
-        class.setattr(name, method.of(&class)?)?;
+        class.setattr(method.name(), method.of(&class)?)?;
     }
     Ok(())
 }

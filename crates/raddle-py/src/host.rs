@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, HashSet};
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use pyo3::exceptions::{PySystemExit, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use raddle::graph::ForeignWait;
-use raddle::graph::verdict::{Outcome, Place, ThreadKind, Verdict, Wait};
+use raddle::graph::verdict::{Nested, Outcome, Place, ThreadKind, Verdict, Wait};
 use raddle::runtime::{Deadlocks, Host, Policy};
 use raddle::seam::os_threads;
 use raddle::thread::Thread;
@@ -162,17 +162,31 @@ fn print(verdict: &Verdict) {
     let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
-/// A loop can run into the same deadlock again and again: it is printed once.
+/// A loop can run into the same deadlock again and again, and take the locks of a thousand objects in the wrong order: what
+/// happened at the same places is printed once.
 fn is_new(verdict: &Verdict) -> bool {
     static TOLD: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
-    let Verdict::Deadlock { cycle, .. } = verdict else { return true };
-    let place = |wait: &Wait| {
-        let taken = wait.object.holder.as_ref().and_then(|holder| holder.taken_at.as_ref());
-        format!("{:?}{:?}", wait.at.as_ref().map(|at| (&at.file, at.line)), taken.map(|at| (&at.file, at.line)))
+    let mut places: Vec<String> = match verdict {
+        Verdict::Deadlock { cycle, .. } => cycle.waits.iter().map(places_of_wait).collect(),
+        Verdict::Inversion { circle } => circle.iter().map(places_of_takes).collect(),
+        _ => return true,
     };
-    let mut places: Vec<String> = cycle.waits.iter().map(place).collect();
     places.sort_unstable();
-    TOLD.lock().unwrap_or_else(PoisonError::into_inner).insert(places.concat())
+    let told = verdict.code().id().to_owned() + &places.concat();
+    TOLD.lock().unwrap_or_else(PoisonError::into_inner).insert(told)
+}
+
+fn places_of_wait(wait: &Wait) -> String {
+    let taken = wait.object.holder.as_ref().and_then(|holder| holder.taken_at.as_ref());
+    format!("{:?}{:?}", wait.at.as_ref().map(line), taken.map(line))
+}
+
+fn places_of_takes(nested: &Nested) -> String {
+    format!("{:?}{:?}", nested.first_at.as_ref().map(line), nested.second_at.as_ref().map(line))
+}
+
+fn line(place: &Place) -> (&str, u32) {
+    (&place.file, place.line)
 }
 
 /// Chooses what is done about deadlocks. `deadlocks`: "raise", "report" or "off"; `grace` in seconds.

@@ -157,7 +157,9 @@ fn join_all(py: Python<'_>, wait: &Py<PyAny>) -> PyResult<()> {
 fn within<T>(me: &Thread, until: Option<Time>, work: impl FnOnce() -> T) -> T {
     let block = until.map(|until| me.blocks().enter(Block::Deadline(until, "exit_timeout".into())));
     let done = work();
-    block.into_iter().for_each(|block| me.blocks().leave(block));
+    if let Some(block) = block {
+        me.blocks().leave(block);
+    }
     done
 }
 

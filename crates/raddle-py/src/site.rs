@@ -168,6 +168,12 @@ impl SiteCell {
         SiteCell(AtomicU64::new(number))
     }
 
+    /// The cell's content, borrowed.
+    #[inline]
+    pub(crate) fn number(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
     /// What is remembered.
     pub(crate) fn get(&self, py: Python<'_>) -> Option<CodeSite> {
         CodeSite::of(py, self.0.load(Ordering::Acquire))
@@ -211,7 +217,9 @@ impl CodeSite {
         file.ends_with("/threading.py") && text("co_qualname").ends_with(".run") || file.contains("/raddle/_")
     }
 
-    fn of(py: Python<'_>, packed: u64) -> Option<CodeSite> {
+    /// # Safety of the caller's source
+    /// `packed` is the content of a [`SiteCell`] that keeps its code object alive, or a place in a frame that does.
+    pub(crate) fn of(py: Python<'_>, packed: u64) -> Option<CodeSite> {
         // SAFETY: null or a code object that the caller's source of `packed` keeps alive.
         let code = unsafe { Borrowed::from_ptr_or_opt(py, code_of(packed)) }?;
         let code = code.to_owned().cast_into::<PyCode>().ok()?;

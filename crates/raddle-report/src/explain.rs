@@ -31,6 +31,7 @@ fn text(code: Code) -> &'static str {
         Code::Died => include_str!("explain/RD003.md"),
         Code::OwnerDead => include_str!("explain/RD004.md"),
         Code::KeepsAlive => include_str!("explain/RD005.md"),
+        Code::Inversion => include_str!("explain/RD006.md"),
         Code::LongestWaits => include_str!("explain/RD007.md"),
         Code::LeftBehind => include_str!("explain/RD008.md"),
     }
@@ -43,6 +44,7 @@ fn title(code: Code) -> &'static str {
         Code::Died => "died",
         Code::OwnerDead => "lock of a dead thread",
         Code::KeepsAlive => "keeps the program alive",
+        Code::Inversion => "lock order",
         Code::LongestWaits => "longest waits",
         Code::LeftBehind => "left behind",
     }

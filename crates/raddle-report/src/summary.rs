@@ -2,7 +2,7 @@
 
 use raddle::graph::verdict::{Ending, Verdict, Wait};
 
-use crate::verdicts::{edge, headline, leaked_line, orphaned, unasked, wait_line};
+use crate::verdicts::{edge, headline, inversion, leaked_line, nested_line, orphaned, unasked, wait_line};
 use crate::words::{Names, clean, spot, thing, threads};
 
 /// The verdict without source lines: a headline, then one line for each thread, without a newline at the end.
@@ -44,6 +44,9 @@ fn listed(verdict: &Verdict, names: &Names) -> (String, Vec<String>) {
                 None => format!("{} is running", names.with_origin(thread)),
             };
             (head, all.iter().map(line).collect())
+        }
+        Verdict::Inversion { circle } => {
+            (inversion(circle), circle.iter().map(|nested| nested_line(nested, names)).collect())
         }
         Verdict::LongestWaits { waits, running } => {
             let running = running.iter().map(|thread| format!("{} is running", names.with_origin(thread)));

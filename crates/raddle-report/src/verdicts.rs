@@ -2,6 +2,7 @@
 
 mod deadlock;
 mod died;
+mod inversion;
 mod left_behind;
 mod lists;
 mod orphaned;
@@ -31,12 +32,14 @@ pub(crate) fn report(verdict: &Verdict) -> Report {
         Verdict::OwnerDead { wait, .. } => owner_dead::report(wait, &names),
         Verdict::Orphaned { wait } => orphaned::report(wait, &names),
         Verdict::KeepsAlive { cause, threads } => lists::keeps_alive(*cause, threads, &names),
+        Verdict::Inversion { circle } => inversion::report(circle, &names),
         Verdict::LongestWaits { waits, running } => lists::longest(waits, running, &names),
         Verdict::LeftBehind { threads } => left_behind::report(threads, &names),
     }
 }
 
 pub(crate) use deadlock::{edge, headline};
+pub(crate) use inversion::{headline as inversion, nested_line};
 pub(crate) use left_behind::line as leaked_line;
 pub(crate) use lists::wait_line;
 pub(crate) use orphaned::headline as orphaned;

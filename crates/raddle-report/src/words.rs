@@ -110,6 +110,7 @@ fn threads_in(verdict: &Verdict) -> Vec<&ThreadInfo> {
             let waits = threads.iter().filter_map(|(_, wait)| wait.as_ref());
             threads.iter().map(|(thread, _)| thread).chain(waits.flat_map(threads_of)).collect()
         }
+        Verdict::Inversion { circle } => circle.iter().map(|nested| &nested.thread).collect(),
         Verdict::LongestWaits { waits, running } => waits.iter().flat_map(threads_of).chain(running).collect(),
         Verdict::LeftBehind { threads } => {
             let waits = threads.iter().filter_map(|leaked| leaked.wait.as_ref());
@@ -189,6 +190,14 @@ pub(crate) fn path(file: &str) -> String {
 /// The holder of an object, if it is that thread.
 pub(crate) fn taken_by<'a>(object: &'a ObjectInfo, thread: &ThreadInfo) -> Option<&'a Holder> {
     object.holder.as_ref().filter(|holder| holder.thread.serial == thread.serial)
+}
+
+/// Whether the second place is shown below the first, so that its label may go on with the sentence.
+pub(crate) fn reads_on(first: &Option<Place>, second: &Option<Place>) -> bool {
+    match (first, second) {
+        (Some(first), Some(second)) => first.file == second.file && first.line <= second.line,
+        (first, second) => first.is_none() && second.is_none(),
+    }
 }
 
 /// `1 thread`, `3 threads`.

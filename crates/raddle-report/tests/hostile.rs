@@ -6,7 +6,7 @@ use common::{fixture, thread};
 use proptest::prelude::*;
 use raddle::error::{Life, Misuse, Unheld};
 use raddle::graph::verdict::{
-    Cause, Cycle, Ending, Holder, Leaked, ObjectInfo, Outcome, Place, Producer, Reason, ThreadInfo, ThreadKind,
+    Cause, Cycle, Ending, Holder, Leaked, Nested, ObjectInfo, Outcome, Place, Producer, Reason, ThreadInfo, ThreadKind,
     Verdict, Wait,
 };
 use raddle_report::{Style, detail, render, summary};
@@ -112,6 +112,16 @@ fn verdicts() -> impl Strategy<Value = Verdict> {
         waits().prop_map(|wait| Verdict::Orphaned { wait: Box::new(wait) }),
         proptest::collection::vec((threads(), proptest::option::of(waits())), 0..9)
             .prop_map(|threads| Verdict::KeepsAlive { cause: Cause::Asleep, threads }),
+        proptest::collection::vec((waits(), waits()), 0..9).prop_map(|circle| {
+            let nested = |(first, second): (Wait, Wait)| Nested {
+                thread: first.thread,
+                first: first.object,
+                first_at: first.at,
+                second: second.object,
+                second_at: second.at,
+            };
+            Verdict::Inversion { circle: circle.into_iter().map(nested).collect() }
+        }),
         (many(), proptest::collection::vec(threads(), 0..9))
             .prop_map(|(waits, running)| Verdict::LongestWaits { waits, running }),
         proptest::collection::vec(leaked(), 0..9).prop_map(|threads| Verdict::LeftBehind { threads }),

@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use insta::assert_snapshot;
-use raddle::graph::verdict::{Cause, Leaked, Outcome, Place, Reason, ThreadInfo, ThreadKind, Verdict, Wait};
+use raddle::graph::verdict::{Cause, Leaked, Nested, Outcome, Place, Reason, ThreadInfo, ThreadKind, Verdict, Wait};
 use raddle_report::{Style, render};
 
 fn plain(verdict: &Verdict) -> String {
@@ -154,6 +154,22 @@ fn who_was_left_behind_at_the_end() {
     let stack = [at("worker.py", 9, "lock.acquire()"), at("worker.py", 19, "lock.acquire()")];
     let runner = Leaked { thread: worker(), wait: None, stack: stack.into_iter().flatten().collect() };
     assert_snapshot!(plain(&Verdict::LeftBehind { threads: vec![sleeper, runner] }));
+}
+
+#[test]
+fn two_threads_with_opposite_orders() {
+    assert_snapshot!(plain(&inversion()));
+}
+
+#[test]
+fn locks_in_a_circle_taken_in_one_line_or_who_knows_where() {
+    let one_line = at("transfer.py", 10, "self.lock");
+    let circle = vec![
+        Nested { second_at: one_line, ..nested(&savings(), 1, 2) },
+        Nested { first_at: at("worker.py", 9, "lock.acquire()"), ..nested(&checking(), 2, 3) },
+        Nested { first_at: None, second_at: None, ..nested(&main_thread(), 3, 1) },
+    ];
+    assert_snapshot!(plain(&Verdict::Inversion { circle }));
 }
 
 #[test]

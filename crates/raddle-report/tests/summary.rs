@@ -47,6 +47,7 @@ fn the_other_kinds() {
         orphaned(),
         Verdict::Stalled { waits: sleepers(1) },
         Verdict::KeepsAlive { cause: Cause::Asleep, threads },
+        inversion(),
         Verdict::LongestWaits { waits: sleepers(1), running: vec![worker()] },
         Verdict::LeftBehind { threads: vec![Leaked { thread: worker(), wait: None, stack: Vec::new() }] },
     ];
@@ -63,6 +64,9 @@ fn the_other_kinds() {
     kept alive by 2 threads after the main thread is done
       'w-1' (started by 'MainThread' at tests/fixtures/worker.py:17) waits 0.2 s for Queue 'jobs#1' at tests/fixtures/worker.py:20
       'worker' (started by 'MainThread' at tests/fixtures/worker.py:17) is running
+    lock order: 2 threads take the same locks in opposite orders
+      'to-savings' (started by 'MainThread' at tests/fixtures/transfer.py:19) took Lock 'Account.lock#1' at tests/fixtures/transfer.py:10, then Lock 'Account.lock#2' at tests/fixtures/transfer.py:11
+      'to-checking' (started by 'MainThread' at tests/fixtures/transfer.py:20) took Lock 'Account.lock#2' at tests/fixtures/transfer.py:10, then Lock 'Account.lock#1' at tests/fixtures/transfer.py:11
     who has waited longest for what
       'w-1' (started by 'MainThread' at tests/fixtures/worker.py:17) waits 0.2 s for Queue 'jobs#1' at tests/fixtures/worker.py:20
       'worker' (started by 'MainThread' at tests/fixtures/worker.py:17) is running

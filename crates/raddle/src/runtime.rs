@@ -198,6 +198,13 @@ impl Runtime {
         thread
     }
 
+    /// Whether there is at most one thread now, so that what it does is before or after all that others do.
+    #[cfg(not(loom))]
+    #[inline]
+    pub(crate) fn has_one_thread(&self) -> bool {
+        self.threads.load(Ordering::Relaxed) <= 1
+    }
+
     /// Takes a thread out that never ran.
     pub fn forget(&self, thread: &Thread) {
         let mut registry = self.registry.lock();

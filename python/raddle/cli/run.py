@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 USAGE = """\
-usage: raddle run [--fail-on CODES] [--deadlocks MODE] PROGRAM [arguments of the program ...]
+usage: raddle run [--fail-on CODES] [--deadlocks MODE] [--lock-order MODE] PROGRAM [arguments of the program ...]
 
 Runs a Python program on raddle's threads and locks and reports on stderr what would have hung, or got lost.
 
@@ -43,14 +43,15 @@ PROGRAM is what python takes, or a command:
                     codes with commas between them; any (RD001, RD002, RD003, RD004, RD006); or none
   --deadlocks MODE  raise (default): an error in the thread that closes a deadlock which nothing can dissolve, and a
                     report of the others; report: a report of all; off
+  --lock-order MODE report (default): a report of locks that threads take in opposite orders, before they deadlock; off
 
 Options for the interpreter go to python: python -X dev -m raddle run PROGRAM
 """
 FAILED = 70  # the exit status if a verdict of --fail-on was told: EX_SOFTWARE
 INTERRUPTED = 130  # what a shell gives for a program that Ctrl-C ended
 ANY = ("RD001", "RD002", "RD003", "RD004", "RD006")
-MODES = ("raise", "report", "off")
-DEFAULTS = {"--fail-on": "RD001", "--deadlocks": "raise"}
+MODES = {"--deadlocks": ("raise", "report", "off"), "--lock-order": ("report", "off")}
+DEFAULTS = {"--fail-on": "RD001", "--deadlocks": "raise", "--lock-order": "report"}
 
 
 class Refused(Exception):
@@ -70,13 +71,14 @@ def main(arguments: "Sequence[str]") -> int:
     try:
         options, rest = read_options(arguments)
         codes = read_codes(options["--fail-on"])
-        if options["--deadlocks"] not in MODES:
-            raise Refused(f"--deadlocks: unknown mode {options['--deadlocks']!r} (it is one of {', '.join(MODES)})")
+        for name, modes in MODES.items():
+            if options[name] not in modes:
+                raise Refused(f"{name}: unknown mode {options[name]!r} (it is one of {', '.join(modes)})")
         found = program.find(rest)
     except (Refused, program.NotPython, program.Terminal) as problem:
         return complain(f"run: {problem}")
     _settle_at_exit(codes)
-    raddle.install(deadlocks=options["--deadlocks"])
+    raddle.install(deadlocks=options["--deadlocks"], lock_order=options["--lock-order"] == "report")
     _raddle.observe_program(excepthook, unraisablehook)
     if "RD003" in codes:
         Watch(("concurrent.futures.thread",), _count_jobs).start()

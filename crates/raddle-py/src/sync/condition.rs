@@ -18,9 +18,10 @@ use raddle::graph::{Call, Description, Hold, Resource};
 use raddle::sync::RawCondition;
 
 use super::lock::{self, Lock, describe_object};
+use super::order::{self, Calls, Learned};
 use super::rlock::{self, RLock};
 use super::unheld;
-use crate::fastcall::{Method, guarded, install, none, object, receiver, truth};
+use crate::fastcall::{Fast, FastKeywords, Method, NoArgs, guarded, install, none, object, receiver, truth};
 use crate::limit::{Limit, one_argument};
 use crate::site::SiteCell;
 use crate::{detach, error, runtime};
@@ -118,6 +119,23 @@ impl Beneath {
                 Ok(()) => return interrupted.map_or(Ok(()), Err),
                 Err(error) => interrupted = Some(error),
             }
+        }
+    }
+
+    /// Takes it out of what the learner of lock orders knows to be held; whether it was there.
+    fn part(&self) -> bool {
+        match self {
+            Beneath::RLock(lock) => order::parted(lock.get()),
+            Beneath::Lock(lock) => order::parted(lock.get()),
+            Beneath::Other(_) => false,
+        }
+    }
+
+    fn rejoin(&self) {
+        match self {
+            Beneath::RLock(lock) => order::rejoined(lock),
+            Beneath::Lock(lock) => order::rejoined(lock),
+            Beneath::Other(_) => {}
         }
     }
 
@@ -257,6 +275,7 @@ impl Condition {
         let beneath = Condition::must_own(this, py, "wait")?;
         let place = condition.raw.enlist(&raddle::thread::current(runtime()));
         let saved = beneath.release_save(py).inspect_err(|_| condition.raw.leave(&place))?;
+        let parted = beneath.part();
         let slept = match limit() {
             Err(error) => {
                 condition.raw.leave(&place);
@@ -271,7 +290,11 @@ impl Condition {
                 slept.inspect_err(|_| condition.raw.notify(usize::from(notified)))
             }
         };
-        beneath.acquire_restore(py, &saved)?;
+        let restored = beneath.acquire_restore(py, &saved);
+        if parted {
+            beneath.rejoin();
+        }
+        restored?;
         slept
     }
 
@@ -535,12 +558,90 @@ const RELEASE: &std::ffi::CStr = c"release($self, /, *args, **kwargs)\n--\n\nThe
 const WAIT: &std::ffi::CStr = c"wait($self, /, timeout=None)\n--\n\nRelease the lock, wait to be notified, at most `timeout` seconds, take the lock again. Whether it was notified.";
 const NOTIFY: &std::ffi::CStr = c"notify($self, /, n=1)\n--\n\nWake up to `n` threads that wait.";
 
-pub(super) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    let methods = [
+/// While lock orders are learned, the lock's own methods are called, which see to that.
+pub(super) mod learned {
+    use super::*;
+
+    pub(in crate::sync) fn methods() -> [Method; 4] {
+        super::methods(acquire, release, enter, exit)
+    }
+
+    /// The lock beneath, and its methods.
+    ///
+    /// # Safety
+    /// `this` is a Condition, and the thread attached. The condition keeps its lock for as long as it lives.
+    unsafe fn beneath(this: *mut PyObject) -> Option<(*mut PyObject, Calls)> {
+        // SAFETY: this function's own condition.
+        match unsafe { receiver::<Condition>(this).beneath.get(Python::assume_attached()) }? {
+            Beneath::RLock(lock) => Some((lock.as_ptr(), RLock::LEARNED)),
+            Beneath::Lock(lock) => Some((lock.as_ptr(), Lock::LEARNED)),
+            Beneath::Other(_) => None,
+        }
+    }
+
+    unsafe extern "C" fn acquire(
+        this: *mut PyObject,
+        args: *const *mut PyObject,
+        n: isize,
+        names: *mut PyObject,
+    ) -> *mut PyObject {
+        // SAFETY: called by the interpreter as a method of Condition, with its arguments.
+        unsafe {
+            match beneath(this) {
+                Some((lock, calls)) => (calls.acquire)(lock, args, n, names),
+                None => super::acquire(this, args, n, names),
+            }
+        }
+    }
+
+    unsafe extern "C" fn release(
+        this: *mut PyObject,
+        args: *const *mut PyObject,
+        n: isize,
+        names: *mut PyObject,
+    ) -> *mut PyObject {
+        // SAFETY: as in `acquire`.
+        unsafe {
+            match beneath(this).filter(|_| n == 0 && names.is_null()) {
+                Some((lock, calls)) => (calls.release)(lock, null_mut()),
+                None => super::release(this, args, n, names),
+            }
+        }
+    }
+
+    unsafe extern "C" fn enter(this: *mut PyObject, none: *mut PyObject) -> *mut PyObject {
+        // SAFETY: as in `acquire`.
+        unsafe {
+            match beneath(this) {
+                Some((lock, calls)) => (calls.enter)(lock, none),
+                None => super::enter(this, none),
+            }
+        }
+    }
+
+    unsafe extern "C" fn exit(this: *mut PyObject, args: *mut *mut PyObject, n: isize) -> *mut PyObject {
+        // SAFETY: as in `acquire`.
+        unsafe {
+            match beneath(this) {
+                Some((lock, calls)) => (calls.exit)(lock, args, n),
+                None => super::exit(this, args, n),
+            }
+        }
+    }
+}
+
+fn methods(acquire: FastKeywords, release: FastKeywords, enter: NoArgs, exit: Fast) -> [Method; 4] {
+    [
         Method::keywords(c"acquire", acquire, ACQUIRE),
         Method::keywords(c"release", release, RELEASE),
         Method::no_args(c"__enter__", enter, c"__enter__($self, /)\n--\n\nTake the lock."),
         Method::fast(c"__exit__", exit, c"__exit__($self, /, *args)\n--\n\nRelease the lock."),
+    ]
+}
+
+pub(super) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    install::<Condition>(module.py(), methods(acquire, release, enter, exit))?;
+    let methods = [
         Method::keywords(c"wait", wait, WAIT),
         Method::keywords(c"notify", notify, NOTIFY),
         Method::no_args(c"notify_all", notify_all, c"notify_all($self, /)\n--\n\nWake all threads that wait."),

@@ -10,6 +10,7 @@ use raddle::graph::verdict::Place;
 use raddle::graph::{Call, Description, Hold, Resource, Site};
 use raddle::sync::{NotHeld, RawLock};
 
+use super::order::{Calls, Learned};
 use super::{Sharing, me, unheld};
 use crate::fastcall::{Method, guarded, install, none, object, receiver, truth};
 use crate::limit::Limit;
@@ -26,7 +27,8 @@ pub(crate) struct Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        drop(ManuallyDrop::into_inner(self.made()));
+        self.raw.retire();
+        drop(ManuallyDrop::into_inner(self.made_cell()));
     }
 }
 
@@ -36,7 +38,7 @@ impl Lock {
     }
 
     /// Where it was made. The reference stays the lock's.
-    fn made(&self) -> ManuallyDrop<SiteCell> {
+    fn made_cell(&self) -> ManuallyDrop<SiteCell> {
         // SAFETY: the tag is such a number since `make`, and only `drop` drops the cell.
         ManuallyDrop::new(unsafe { SiteCell::of_number(self.raw.tag()) })
     }
@@ -109,7 +111,7 @@ impl Resource for Held {
 
     fn describe(&self) -> Description {
         let lock = self.0.get();
-        Python::attach(|py| describe(py, "Lock", self.0.as_ptr() as usize, &lock.made(), &lock.taken))
+        Python::attach(|py| describe(py, "Lock", self.0.as_ptr() as usize, &lock.made_cell(), &lock.taken))
     }
 }
 
@@ -233,17 +235,46 @@ fn allocate_lock() -> Lock {
     Lock::make()
 }
 
+impl Learned for Lock {
+    const KIND: &'static str = "Lock";
+    const CALLS: Calls = Calls { acquire, release, enter, exit };
+    const OWNED: bool = false;
+
+    fn methods(calls: Calls) -> Vec<Method> {
+        vec![
+            Method::keywords(c"acquire", calls.acquire, ACQUIRE),
+            Method::keywords(c"acquire_lock", calls.acquire, ACQUIRE),
+            Method::no_args(c"release", calls.release, RELEASE),
+            Method::no_args(c"release_lock", calls.release, RELEASE),
+            Method::no_args(c"__enter__", calls.enter, c"__enter__($self, /)\n--\n\nTake the lock."),
+            Method::fast(c"__exit__", calls.exit, c"__exit__($self, /, *exc_info)\n--\n\nRelease the lock."),
+        ]
+    }
+
+    fn number(&self) -> u64 {
+        self.raw.number()
+    }
+
+    fn number_so_far(&self) -> u64 {
+        self.raw.number_so_far()
+    }
+
+    fn holder(&self) -> Option<u64> {
+        self.raw.holder()
+    }
+
+    fn made(&self) -> u64 {
+        self.raw.tag()
+    }
+
+    fn taken(&self) -> u64 {
+        self.taken.number()
+    }
+}
+
 pub(super) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
-    let methods = [
-        Method::keywords(c"acquire", acquire, ACQUIRE),
-        Method::keywords(c"acquire_lock", acquire, ACQUIRE),
-        Method::no_args(c"release", release, RELEASE),
-        Method::no_args(c"release_lock", release, RELEASE),
-        Method::no_args(c"__enter__", enter, c"__enter__($self, /)\n--\n\nTake the lock."),
-        Method::fast(c"__exit__", exit, c"__exit__($self, /, *exc_info)\n--\n\nRelease the lock."),
-    ];
-    install::<Lock>(py, methods)?;
+    install::<Lock>(py, Lock::methods(Lock::CALLS))?;
     module.add("LockType", py.get_type::<Lock>())?;
     #[cfg(not(Py_3_13))]
     module.add("Lock", wrap_pyfunction!(allocate_lock, module)?)?;

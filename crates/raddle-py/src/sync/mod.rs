@@ -7,6 +7,7 @@ mod event;
 mod latch;
 pub(crate) mod lock;
 mod once;
+pub(crate) mod order;
 mod permits;
 mod rlock;
 mod rwlock;
@@ -55,6 +56,7 @@ pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     condition::add_to(module)?;
     event::add_to(module)?;
     barrier::add_to(module)?;
+    order::add_to(module)?;
     rwlock::add_to(module)?;
     strict::add_to(module)?;
     permits::add_to(module)?;

@@ -10,6 +10,7 @@ use raddle::graph::{Call, Description, Hold, Resource};
 use raddle::sync::{NotHeld, RawRLock};
 
 use super::lock::describe_named;
+use super::order::{self, Calls, Learned};
 use super::{Sharing, me, strict, unheld};
 use crate::fastcall::{Method, guarded, install, none, object, receiver, truth};
 use crate::limit::Limit;
@@ -19,6 +20,7 @@ use crate::{detach, error, lifecycle};
 /// A lock that its holder may take again, and that only its holder releases.
 #[pyclass(frozen, weakref, subclass, module = "_thread", name = "RLock")]
 pub(crate) struct RLock {
+    /// First, so that its number is gone before the places are.
     raw: RawRLock<Sharing>,
     taken: SiteCell,
     made: SiteCell,
@@ -156,11 +158,14 @@ impl RLock {
     /// Releases it for good, however often it was taken; returns what `_acquire_restore` needs.
     fn _release_save(this: &Bound<'_, Self>) -> PyResult<(usize, u64)> {
         let depth = this.get().release_all().map_err(|_| RLock::not_held(this.clone().unbind()))?;
+        order::parted(this.get());
         Ok((depth, lifecycle::ident()))
     }
 
     fn _acquire_restore(this: &Bound<'_, Self>, state: (usize, u64)) -> PyResult<()> {
-        RLock::reacquire(this.clone().unbind(), this.py(), state.0)
+        RLock::reacquire(this.clone().unbind(), this.py(), state.0)?;
+        order::rejoined(this.as_unbound());
+        Ok(())
     }
 
     fn _at_fork_reinit(&self) {
@@ -235,14 +240,47 @@ fn make_rlock(py: Python<'_>, args: &Bound<'_, PyTuple>, kwargs: Option<&Bound<'
     Ok(RLock::make())
 }
 
+impl Learned for RLock {
+    const KIND: &'static str = "RLock";
+    const CALLS: Calls = Calls { acquire, release, enter, exit };
+    const OWNED: bool = true;
+
+    fn methods(calls: Calls) -> Vec<Method> {
+        vec![
+            Method::keywords(c"acquire", calls.acquire, ACQUIRE),
+            Method::no_args(c"release", calls.release, c"release($self, /)\n--\n\nUndo one acquire of this thread."),
+            Method::no_args(c"__enter__", calls.enter, c"__enter__($self, /)\n--\n\nTake the lock."),
+            Method::fast(c"__exit__", calls.exit, c"__exit__($self, /, *exc_info)\n--\n\nRelease the lock."),
+        ]
+    }
+
+    fn number(&self) -> u64 {
+        self.raw.number()
+    }
+
+    fn number_so_far(&self) -> u64 {
+        self.raw.number_so_far()
+    }
+
+    fn holder(&self) -> Option<u64> {
+        self.raw.holder().map(|(serial, _)| serial)
+    }
+
+    fn made(&self) -> u64 {
+        self.made.number()
+    }
+
+    fn taken(&self) -> u64 {
+        self.taken.number()
+    }
+
+    fn depth(&self, me: u64) -> usize {
+        self.raw.depth(me)
+    }
+}
+
 pub(super) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    let methods = [
-        Method::keywords(c"acquire", acquire, ACQUIRE),
-        Method::no_args(c"release", release, c"release($self, /)\n--\n\nUndo one acquire of this thread."),
-        Method::no_args(c"__enter__", enter, c"__enter__($self, /)\n--\n\nTake the lock."),
-        Method::fast(c"__exit__", exit, c"__exit__($self, /, *exc_info)\n--\n\nRelease the lock."),
-    ];
-    install::<RLock>(module.py(), methods)?;
+    install::<RLock>(module.py(), RLock::methods(RLock::CALLS))?;
     #[cfg(not(Py_3_14))]
     {
         let function = wrap_pyfunction!(make_rlock, module)?;

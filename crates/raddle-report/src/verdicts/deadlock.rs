@@ -4,11 +4,11 @@
 //! deadlock there is, would otherwise be written over each other.
 
 use annotate_snippets::Level;
-use raddle::graph::verdict::{Code, ObjectInfo, Outcome, Place, Reason, Wait};
+use raddle::graph::verdict::{Code, ObjectInfo, Outcome, Reason, Wait};
 
 use super::{SHOWN, gotcha, help, so_far, started, taken_where};
 use crate::page::{Mark, Report, Section};
-use crate::words::{Names, awaited, clean, is_job, is_thread, spot, taken_by, thing, threads, waited};
+use crate::words::{Names, awaited, clean, is_job, is_thread, reads_on, spot, taken_by, thing, threads, waited};
 
 /// The call of a thread that waits for an import.
 const IMPORT: &str = "import";
@@ -100,14 +100,6 @@ fn marks(wait: &Wait, object: &ObjectInfo, names: &Names) -> Vec<Mark> {
     let subject = if reads_on(taken, &wait.at) { "... and" } else { &who };
     let took = format!("{who} took {} {}", thing(object), taken_where(holder));
     vec![Mark::context(taken, took), Mark::main(&wait.at, format!("{subject} waits here for {target}"))]
-}
-
-/// Whether the second place is shown below the first, so that its label may go on with the sentence.
-fn reads_on(first: &Option<Place>, second: &Option<Place>) -> bool {
-    match (first, second) {
-        (Some(first), Some(second)) => first.file == second.file && first.line <= second.line,
-        (first, second) => first.is_none() && second.is_none(),
-    }
 }
 
 fn target(wait: &Wait, own: &ObjectInfo, names: &Names) -> String {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use raddle::graph::verdict::{
-    Cycle, Ending, Holder, ObjectInfo, Outcome, Place, Producer, ThreadInfo, ThreadKind, Verdict, Wait,
+    Cycle, Ending, Holder, Nested, ObjectInfo, Outcome, Place, Producer, ThreadInfo, ThreadKind, Verdict, Wait,
 };
 
 pub fn fixture(file: &str) -> String {
@@ -71,6 +71,17 @@ pub fn transfer() -> Verdict {
 
 pub fn deadlock(waits: Vec<Wait>, outcome: Outcome) -> Verdict {
     Verdict::Deadlock { cycle: Cycle { waits }, outcome }
+}
+
+/// A thread that took one account's lock, then another's.
+pub fn nested(thread: &ThreadInfo, first: u32, second: u32) -> Nested {
+    let lock = |n| object("Lock", &format!("Account.lock#{n}"), None);
+    let (first_at, second_at) = (at("transfer.py", 10, "self.lock"), at("transfer.py", 11, "other.lock"));
+    Nested { thread: thread.clone(), first: lock(first), first_at, second: lock(second), second_at }
+}
+
+pub fn inversion() -> Verdict {
+    Verdict::Inversion { circle: vec![nested(&savings(), 1, 2), nested(&checking(), 2, 1)] }
 }
 
 /// A lock that the worker took before it died.

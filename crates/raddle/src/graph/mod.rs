@@ -9,11 +9,18 @@
 //! A wait that any of several threads may end is no single way any more; see `knot.rs`. One that nobody in particular may end
 //! is still suspicious if all who did so in the past are dead: `orphan.rs`.
 //!
+//! What has not happened yet can be told, too: threads that take locks in opposite orders will deadlock one day. `order.rs`
+//! finds such orders, `learner.rs` brings them to it, if it is asked to.
+//!
 //! What a walk saw at different moments is true at one moment if a second walk sees the same: records carry a number that
 //! is never used twice (the epoch), and a thread that sleeps neither takes nor gives.
 
 mod blocked;
 mod knot;
+#[cfg(not(loom))]
+pub mod learner;
+#[cfg(not(loom))]
+mod order;
 mod orphan;
 mod resource;
 pub mod verdict;

@@ -134,6 +134,21 @@ pub struct Cycle {
     pub waits: Vec<Wait>,
 }
 
+/// A thread that took a lock while it held another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Nested {
+    /// Who.
+    pub thread: ThreadInfo,
+    /// What it held.
+    pub first: ObjectInfo,
+    /// Where it had taken that.
+    pub first_at: Option<Place>,
+    /// What it took then.
+    pub second: ObjectInfo,
+    /// Where it took that.
+    pub second_at: Option<Place>,
+}
+
 /// A stable name for a kind of verdict, such as `RD001`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Code {
@@ -147,6 +162,8 @@ pub enum Code {
     OwnerDead,
     /// `RD005`: threads keep the program alive after its main thread is done.
     KeepsAlive,
+    /// `RD006`: threads take the same locks in opposite orders.
+    Inversion,
     /// `RD007`: who has waited longest for what.
     LongestWaits,
     /// `RD008`: threads did not stop when the program ended.
@@ -253,6 +270,12 @@ pub enum Verdict {
         /// The threads that the process still waits for, with what each waits for; `None`: it is running.
         threads: Vec<(ThreadInfo, Option<Wait>)>,
     },
+    /// `RD006`: no deadlock, but one that can come.
+    Inversion {
+        /// At least two, by different threads: each took second what the next one held first, the last took what the first
+        /// one held. The one that was seen last comes last.
+        circle: Vec<Nested>,
+    },
     /// `RD007`.
     LongestWaits {
         /// Longest first.
@@ -269,12 +292,13 @@ pub enum Verdict {
 
 impl Code {
     /// All codes, in order.
-    pub const ALL: [Code; 7] = [
+    pub const ALL: [Code; 8] = [
         Code::Deadlock,
         Code::Stalled,
         Code::Died,
         Code::OwnerDead,
         Code::KeepsAlive,
+        Code::Inversion,
         Code::LongestWaits,
         Code::LeftBehind,
     ];
@@ -287,6 +311,7 @@ impl Code {
             Code::Died => "RD003",
             Code::OwnerDead => "RD004",
             Code::KeepsAlive => "RD005",
+            Code::Inversion => "RD006",
             Code::LongestWaits => "RD007",
             Code::LeftBehind => "RD008",
         }
@@ -302,6 +327,7 @@ impl Verdict {
             Verdict::Died { .. } | Verdict::Unasked { .. } | Verdict::Orphaned { .. } => Code::Died,
             Verdict::OwnerDead { .. } => Code::OwnerDead,
             Verdict::KeepsAlive { .. } => Code::KeepsAlive,
+            Verdict::Inversion { .. } => Code::Inversion,
             Verdict::LongestWaits { .. } => Code::LongestWaits,
             Verdict::LeftBehind { .. } => Code::LeftBehind,
         }

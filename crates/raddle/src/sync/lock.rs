@@ -131,6 +131,24 @@ impl<S: Sharing> RawLock<S> {
         Some(self.gate.word() >> SHIFT).filter(|serial| *serial != 0)
     }
 
+    /// A number that no other lock has, nor had or will have: by this the learner of lock orders knows it. It is given when
+    /// it is asked for first.
+    #[inline]
+    pub fn number(&self) -> u64 {
+        self.gate.number()
+    }
+
+    /// The same, 0 if it has none yet.
+    #[inline]
+    pub fn number_so_far(&self) -> u64 {
+        self.gate.number_so_far()
+    }
+
+    /// Takes that number away. To be called by an owner that keeps more than the lock, before it frees anything of that.
+    pub fn retire(&self) {
+        self.gate.retire();
+    }
+
     /// The present hold, as the wait graph sees it.
     pub fn hold(&self) -> Option<Hold> {
         let word = self.gate.word();

@@ -143,6 +143,19 @@ impl<S: Sharing> RawRLock<S> {
         (serial != 0).then(|| (serial, self.depth.load(Ordering::Relaxed)))
     }
 
+    /// A number that no other lock has, nor had or will have: by this the learner of lock orders knows it. It is given when
+    /// it is asked for first.
+    #[inline]
+    pub fn number(&self) -> u64 {
+        self.gate.number()
+    }
+
+    /// The same, 0 if it has none yet.
+    #[inline]
+    pub fn number_so_far(&self) -> u64 {
+        self.gate.number_so_far()
+    }
+
     /// The present hold, as the wait graph sees it.
     pub fn hold(&self) -> Option<Hold> {
         self.holder().map(|(serial, _)| Hold { serial, owned: true, strict: true })

@@ -63,11 +63,13 @@ pub(crate) struct Gate<K, S = Concurrent> {
     kind: PhantomData<K>,
 }
 
-/// The gate's queue, and the tag that stood in its place.
+/// The gate's queue, the tag that stood in its place, and the number that tells the lock from all others while orders of
+/// locks are learned; 0: it has none yet.
 #[derive(Debug, Default)]
 struct Queued {
     line: Mutex<Line>,
     tag: u64,
+    number: std::sync::atomic::AtomicU64,
 }
 
 /// Set in no tag, and in no address of a user's process.
@@ -89,6 +91,44 @@ impl<K: Permits, S: Sharing> Gate<K, S> {
         let tag = self.tag.load(Ordering::Acquire);
         // SAFETY: what `queued` says.
         unsafe { queued(tag).as_ref() }.map_or(tag, |queued| queued.tag)
+    }
+
+    /// A number that no other gate has, nor had or will have. See `graph/learner.rs`.
+    #[inline]
+    pub(crate) fn number(&self) -> u64 {
+        match self.number_so_far() {
+            0 => self.give_number(),
+            number => number,
+        }
+    }
+
+    /// The same, 0 if nobody has asked for it yet.
+    #[inline]
+    pub(crate) fn number_so_far(&self) -> u64 {
+        // SAFETY: what `queued` says.
+        let made = unsafe { queued(self.tag.load(Ordering::Acquire)).as_ref() };
+        made.map_or(0, |made| made.number.load(std::sync::atomic::Ordering::Relaxed))
+    }
+
+    #[cold]
+    fn give_number(&self) -> u64 {
+        use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        let new = LAST.fetch_add(1, Relaxed) + 1;
+        #[cfg(not(loom))]
+        crate::graph::learner::born(new);
+        let given = self.made().number.compare_exchange(0, new, Relaxed, Relaxed);
+        #[cfg(not(loom))]
+        if given.is_err() {
+            crate::graph::learner::died(new);
+        }
+        given.map_or_else(|theirs| theirs, |_| new)
+    }
+
+    /// Takes the number away, before anything is freed that is kept beside the gate.
+    pub(crate) fn retire(&self) {
+        // SAFETY: what `queued` says.
+        unsafe { queued(self.tag.load(Ordering::Acquire)).as_ref() }.map(retire);
     }
 
     /// The word as it is now.
@@ -258,7 +298,7 @@ impl<K: Permits, S: Sharing> Gate<K, S> {
 
     /// The queue, locked; its flags are cleared if it was lost in a fork.
     fn locked(&self) -> Guard<'_, Line> {
-        let line = self.line().lock();
+        let line = self.made().line.lock();
         if line.inherited {
             self.change(|word| word & !QUEUE_FLAGS);
         }
@@ -266,11 +306,11 @@ impl<K: Permits, S: Sharing> Gate<K, S> {
     }
 
     #[cold]
-    fn line(&self) -> &Mutex<Line> {
+    fn made(&self) -> &Queued {
         let tag = self.tag.load(Ordering::Acquire);
         let mut made = queued(tag);
         if made.is_null() {
-            let fresh = Box::into_raw(Box::new(Queued { line: Mutex::default(), tag }));
+            let fresh = Box::into_raw(Box::new(Queued { tag, ..Queued::default() }));
             let new = fresh.expose_provenance() as u64 | QUEUED;
             made = match self.tag.compare_exchange(tag, new, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => fresh,
@@ -282,7 +322,7 @@ impl<K: Permits, S: Sharing> Gate<K, S> {
             }
         }
         // SAFETY: not null, since only a queue ever takes the place of a tag; for the rest see `queued`.
-        unsafe { &(*made).line }
+        unsafe { &*made }
     }
 }
 
@@ -299,6 +339,15 @@ impl<K, S: Sharing> Home for Gate<K, S> {
     }
 }
 
+/// Takes its number from a gate that will be freed.
+fn retire(made: &Queued) {
+    let number = made.number.swap(0, std::sync::atomic::Ordering::Relaxed);
+    #[cfg(not(loom))]
+    crate::graph::learner::died(number);
+    #[cfg(loom)]
+    let _ = number;
+}
+
 fn wake(waiter: Option<Arc<Waiter>>) {
     if let Some(waiter) = waiter {
         waiter.parker().unpark();
@@ -309,8 +358,10 @@ impl<K, S> Drop for Gate<K, S> {
     fn drop(&mut self) {
         let made = queued(self.tag.load(Ordering::Acquire));
         if !made.is_null() {
-            // SAFETY: it came from `Box::into_raw` in `line`, and `&mut self` says that nobody uses it any more.
-            drop(unsafe { Box::from_raw(made) });
+            // SAFETY: it came from `Box::into_raw` in `made`, and `&mut self` says that nobody uses it any more.
+            let made = unsafe { Box::from_raw(made) };
+            retire(&made);
+            drop(made);
         }
     }
 }
