@@ -70,5 +70,7 @@ fn the_other_kinds() {
     who has waited longest for what
       'w-1' (started by 'MainThread' at tests/fixtures/worker.py:17) waits 0.2 s for Queue 'jobs#1' at tests/fixtures/worker.py:20
       'worker' (started by 'MainThread' at tests/fixtures/worker.py:17) is running
+    the program ended without 1 thread
+      'worker' (started by 'MainThread' at tests/fixtures/worker.py:17) is running
     ");
 }
