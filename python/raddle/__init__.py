@@ -42,6 +42,12 @@ if TYPE_CHECKING:
     from ._reports import ThreadReport as ThreadReport
     from ._reports import lineage as lineage
     from ._scopes import Scope as Scope
+    from ._several import ThreadLimiter as ThreadLimiter
+    from ._several import as_completed as as_completed
+    from ._several import current as current
+    from ._several import join_all as join_all
+    from ._several import spawn as spawn
+    from ._several import wait as wait
     from ._shutdown import ShutdownCallback as ShutdownCallback
     from ._shutdown import on_shutdown as on_shutdown
     from ._supervision import Exponential as Exponential
@@ -58,13 +64,7 @@ if TYPE_CHECKING:
     from ._sync import Semaphore as Semaphore
     from ._sync import acquire_all as acquire_all
     from ._threads import Thread as Thread
-    from ._threads import ThreadLimiter as ThreadLimiter
     from ._threads import ThreadState as ThreadState
-    from ._threads import as_completed as as_completed
-    from ._threads import current as current
-    from ._threads import join_all as join_all
-    from ._threads import spawn as spawn
-    from ._threads import wait as wait
     from ._time import call_at as call_at
     from ._time import call_later as call_later
     from ._time import every as every
@@ -102,7 +102,7 @@ _LATER = {
     "SupervisorGaveUp": "_supervision",
     "Thread": "_threads",
     "ThreadInfo": "_raddle",
-    "ThreadLimiter": "_threads",
+    "ThreadLimiter": "_several",
     "ThreadReport": "_reports",
     "ThreadStartError": "_raddle",
     "ThreadState": "_threads",
@@ -110,29 +110,29 @@ _LATER = {
     "acquire_all": "_sync",
     "add_exception_hook": "_hooks",
     "any_of": "_raddle",
-    "as_completed": "_threads",
+    "as_completed": "_several",
     "call_at": "_time",
     "call_later": "_time",
     "checkpoint": "_raddle",
-    "current": "_threads",
+    "current": "_several",
     "current_token": "_raddle",
     "deadline_at": "_raddle",
     "every": "_time",
     "fail_after": "_raddle",
     "info": "_raddle",
     "install": "_install",
-    "join_all": "_threads",
+    "join_all": "_several",
     "lineage": "_reports",
     "move_on_after": "_raddle",
     "on_shutdown": "_shutdown",
     "on_stop": "_raddle",
     "shield": "_raddle",
     "sleep": "_raddle",
-    "spawn": "_threads",
+    "spawn": "_several",
     "stop_requested": "_raddle",
     "threads": "_raddle",
     "undelivered_errors": "_errors",
-    "wait": "_threads",
+    "wait": "_several",
 }
 
 __all__ = [*_LATER]

@@ -12,8 +12,10 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from . import _raddle
+from ._arguments import time_limit
 from ._errors import Outcome
-from ._threads import Thread, ThreadLimiter, _seconds
+from ._several import ThreadLimiter
+from ._threads import Thread
 
 _T = TypeVar("_T")
 
@@ -52,7 +54,7 @@ class Scope:
             raise ValueError(f"Scope(): on_error must be one of {', '.join(map(repr, _POLICIES))}, got {on_error!r}")
         self.name = name
         self._on_error = on_error
-        self._timeout = _seconds("Scope", "timeout", timeout)
+        self._timeout = time_limit("Scope", "timeout", timeout)
         self._limiter = None if limit is None else ThreadLimiter(limit)
         self._source = _raddle.StopSource()
         self._threads: list[Thread[Any]] = []

@@ -12,24 +12,21 @@ import contextvars
 import sys
 import time
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from functools import partial
-from types import FunctionType, MethodType
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 from . import _errors, _hooks, _raddle
 from . import threading as _threading
+from ._activity import Spot, describe, spot_of
+from ._arguments import beginning, checked, shown, time_limit, until
 from ._errors import Outcome
 from ._raddle import ThreadStateError
 from ._reports import ThreadReport, add_lineage, leave_out_ours
 from ._supervision import Restarts
 
 _T = TypeVar("_T")
-
-FIRST_COMPLETED = "FIRST_COMPLETED"
-FIRST_EXCEPTION = "FIRST_EXCEPTION"
-ALL_COMPLETED = "ALL_COMPLETED"
 
 
 class ThreadState(Enum):
@@ -97,22 +94,22 @@ class Thread(_threading.Thread, Generic[_T]):
         on_error: "str | Callable[[ThreadReport], object]" = "join",
         on_exception: "Callable[[ThreadReport], object] | None" = None,
     ) -> None:
-        args = _checked(type(self), target, args, kwargs)
+        args = checked(target, args, kwargs, has_run=type(self).run is not Thread.run)
         if not callable(on_error) and on_error not in _POLICIES:
             raise ValueError(
                 f"on_error must be one of {', '.join(map(repr, _POLICIES))} or a function, got {on_error!r}"
             )
         if on_exception is not None and not callable(on_exception):
-            raise TypeError(f"on_exception must be a function, got {_shown(on_exception)}")
+            raise TypeError(f"on_exception must be a function, got {shown(on_exception)}")
         if on_error == "exit":
             _raddle.hear_failures()
         super().__init__(group, target, name, args, kwargs, daemon=daemon, context=context)
         self._raddle_context_given = context is not None
         self._raddle_kept = (target, args, kwargs) if restartable or restart is not None else None
-        self._raddle_begin = _beginning(start_at, start_after)
+        self._raddle_begin = beginning(start_at, start_after)
         self._raddle_stack_size = stack_size
         self._raddle_inherits = daemon is None
-        self._raddle_grace = _seconds("Thread", "grace", grace)
+        self._raddle_grace = time_limit("Thread", "grace", grace)
         self._raddle_on_error = on_error
         own = on_error if callable(on_error) else on_exception
         self._raddle_on_exception = None if own is None else _hooks.Hook(own)
@@ -122,6 +119,7 @@ class Thread(_threading.Thread, Generic[_T]):
         self._raddle_parent: weakref.ref[Any] | None = None
         self._raddle_times: tuple[float, float] | None = None
         self._raddle_stopped_early = False
+        self._raddle_asked_at: Spot | None = None
         self._raddle_scope: Any = None
         self._raddle_restarts = None if restart is None else Restarts(restart, max_restarts, within, backoff)
 
@@ -134,7 +132,7 @@ class Thread(_threading.Thread, Generic[_T]):
         again), RuntimeError if it was started before.
         """
         if getattr(self, "_raddle_stopped_early", False):
-            raise _state_error(
+            raise state_error(
                 self, f"thread {self.name!r} was stopped before it was started (make a new Thread, or call restart())"
             )
         starter = _threading.current_thread()
@@ -185,9 +183,9 @@ class Thread(_threading.Thread, Generic[_T]):
         at_its_end = self.done and self is not _threading.current_thread()  # which is waited for below
         if state not in _DONE and not at_its_end:
             way = "call start()" if state is ThreadState.NEW else "stop() and join() it first"
-            raise _state_error(self, f"thread {self.name!r} is {state.value} and cannot be restarted ({way})")
+            raise state_error(self, f"thread {self.name!r} is {state.value} and cannot be restarted ({way})")
         if self._raddle_kept is None and type(self).run is Thread.run:
-            raise _state_error(self, f"thread {self.name!r} did not keep its target (pass restartable=True)")
+            raise state_error(self, f"thread {self.name!r} did not keep its target (pass restartable=True)")
         if self._raddle_handle is not None:
             _threading.Thread.join(self)
         if self._raddle_outcome is not None and self._raddle_outcome.give_up():
@@ -195,7 +193,7 @@ class Thread(_threading.Thread, Generic[_T]):
         target, args, kwargs = self._raddle_kept or (None, (), None)
         _threading.Thread.__init__(self, None, target, self.name, args, kwargs, daemon=self.daemon)
         self._raddle_handle = None
-        self._raddle_stopped_early = False
+        self._raddle_stopped_early, self._raddle_asked_at = False, None
         self._raddle_generation += 1
         return self.start()
 
@@ -215,9 +213,9 @@ class Thread(_threading.Thread, Generic[_T]):
         return True
 
     def _raddle_wait(self, method: str, timeout: "float | None", deadline: "Any | None" = None) -> bool:
-        seconds = _seconds(method, "timeout", timeout)
+        seconds = time_limit(method, "timeout", timeout)
         if deadline is not None:
-            left = _until(method, deadline)
+            left = until(method, deadline)
             seconds = left if seconds is None else min(seconds, left)
         if self._raddle_stopped_early:
             return True
@@ -256,7 +254,7 @@ class Thread(_threading.Thread, Generic[_T]):
         if outcome is None or outcome.kind in (None, "stopped"):
             why = "was stopped" if self.state is ThreadState.STOPPED else "was ended from outside"
             reason = outcome and outcome.error
-            raise _state_error(
+            raise state_error(
                 self, f"thread {self.name!r} {why} and has no result" + (f" ({reason})" if reason else "")
             )
         return outcome.value  # type: ignore[no-any-return]
@@ -282,7 +280,7 @@ class Thread(_threading.Thread, Generic[_T]):
         What `fn` raises is shown by `sys.unraisablehook`, as that of a destructor is.
         """
         if not callable(fn):
-            raise TypeError(f"add_done_callback needs a function, got {_shown(fn)}")
+            raise TypeError(f"add_done_callback needs a function, got {shown(fn)}")
         self._raddle_callbacks.append(fn)
         if self.done:
             self._raddle_call_back()
@@ -308,11 +306,11 @@ class Thread(_threading.Thread, Generic[_T]):
         reason: why, for whoever reads the error.
         wait: seconds to wait for its end; None: not at all.
 
-        Returns whether it has ended by now. One that was never started will not be.
+        Returns whether it has ended by now; if not, `activity` says where it is. One that was never started will not be.
         """
         if reason is not None and not isinstance(reason, str):
-            raise TypeError(f"stop(): reason must be a str or None, got {_shown(reason)}")
-        seconds = _seconds("stop", "wait", wait) if wait is not None else 0.0
+            raise TypeError(f"stop(): reason must be a str or None, got {shown(reason)}")
+        seconds = time_limit("stop", "wait", wait) if wait is not None else 0.0
         handle = self._raddle_handle
         if handle is None:
             if not self._started.is_set():
@@ -321,7 +319,8 @@ class Thread(_threading.Thread, Generic[_T]):
             return True
         if self.done and handle.ended:
             return True
-        handle.stop(reason)
+        if handle.stop(reason):
+            self._raddle_asked_at = spot_of(handle)
         self._raddle_withdraw()
         return handle.wait(seconds)
 
@@ -343,8 +342,13 @@ class Thread(_threading.Thread, Generic[_T]):
 
     @property
     def activity(self) -> str:
-        """What it is doing, in words: "running", "blocked 1.9 s in Queue.get 'jobs' at app.py:30"."""
-        return self._raddle_handle.activity if self._raddle_handle is not None else self.state.value
+        """What it is doing, in words: "blocked 1.9 s in Queue.get 'jobs' at app.py:30", "running at app.py:12, in work"; and
+        "in native call zlib.compress(data) for 4.2 s at app.py:7", if it was asked to stop and has been there ever since."""
+        handle = self._raddle_handle
+        if handle is None:
+            return self.state.value
+        doing = handle.activity
+        return doing if doing != "running" else describe(handle, self._raddle_asked_at)
 
     @property
     def started(self) -> bool:
@@ -394,16 +398,11 @@ class Thread(_threading.Thread, Generic[_T]):
         """Seconds of processor time that it has used; None before it runs."""
         if self._raddle_times is not None:
             return self._raddle_times[1]
-        if not self.is_alive() or self.ident is None:
-            return None
-        try:
-            return time.clock_gettime(time.pthread_getcpuclockid(self.ident))
-        except OSError:  # it has ended in the meantime
-            return self._raddle_times[1] if self._raddle_times is not None else None
+        return None if self._raddle_handle is None else self._raddle_handle.cpu_time
 
     def wait_started(self, timeout: "float | None" = None) -> bool:
         """Wait until it was started, at most `timeout` seconds; whether it was."""
-        return bool(self._started.wait(_seconds("wait_started", "timeout", timeout)))
+        return bool(self._started.wait(time_limit("wait_started", "timeout", timeout)))
 
 
 _CONTEXT = "_context" if sys.version_info >= (3, 14) else "_raddle_context"
@@ -472,255 +471,7 @@ def _stopping(peer: "Thread[Any]") -> "Callable[[Thread[Any]], None]":
     return stop
 
 
-def _state_error(thread: "Thread[Any]", text: str) -> ThreadStateError:
+def state_error(thread: "Thread[Any]", text: str) -> ThreadStateError:
     error = ThreadStateError(text)
     error.thread, error.state = thread, thread.state
     return error
-
-
-# ---- what is checked in the caller's line ----
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '...'}"
-
-
-def _where() -> str:
-    """`app.py:12`, of the innermost frame that is not raddle's."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "raddle":
-        frame = frame.f_back
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
-
-
-def _checked(cls: type, target: object, args: Any, kwargs: Any) -> "tuple[Any, ...]":
-    """The arguments as a tuple, if a thread of this class can run with them; otherwise a TypeError."""
-    overridden = getattr(cls, "run", None) is not Thread.run
-    if target is None and not overridden:
-        raise TypeError(
-            "this thread would do nothing (target is None; did you write target=f() instead of target=f?), at "
-            + _where()
-        )
-    if target is not None and not callable(target):
-        hint = "; did you write target=f() instead of target=f?"
-        raise TypeError(f"target must be callable, got {_shown(target)} (at {_where()}{hint})")
-    if isinstance(args, (str, bytes)) or not isinstance(args, Iterable):
-        raise TypeError(
-            f"args must be a sequence of arguments, got {_shown(args)} (write args=({args!r},)), at {_where()}"
-        )
-    if kwargs is not None and not isinstance(kwargs, Mapping):
-        raise TypeError(f"kwargs must be a mapping of names to arguments, got {_shown(kwargs)}, at {_where()}")
-    given = tuple(args)
-    if target is not None and not _surely_fits(target, given, kwargs):
-        _must_fit(target, given, kwargs or {})
-    return given
-
-
-def _surely_fits(target: Any, args: "tuple[Any, ...]", kwargs: Any) -> bool:
-    """Whether a plain function takes so many arguments; `inspect` finds out about all else, and costs more."""
-    count = len(args)
-    if type(target) is MethodType:
-        target, count = target.__func__, count + 1
-    if type(target) is not FunctionType or kwargs or hasattr(target, "__wrapped__"):
-        return False
-    code = target.__code__
-    if code.co_kwonlyargcount > len(target.__kwdefaults__ or ()):
-        return False
-    least = code.co_argcount - len(target.__defaults__ or ())
-    return least <= count and (count <= code.co_argcount or bool(code.co_flags & 0x04))
-
-
-def _must_fit(target: Any, args: "tuple[Any, ...]", kwargs: "Mapping[str, Any]") -> None:
-    import inspect
-
-    try:
-        signature = inspect.signature(target)
-    except (ValueError, TypeError):  # written in C, and does not say
-        return
-    try:
-        signature.bind(*args, **kwargs)
-    except TypeError as error:
-        name = getattr(target, "__qualname__", repr(target))
-        raise TypeError(f"{name}{signature} cannot be called so: {error} (at {_where()})") from None
-
-
-def _seconds(method: str, name: str, value: "float | None") -> "float | None":
-    """A time limit as the engine takes it; None: no limit."""
-    return _raddle.seconds(method, name, value)
-
-
-def _until(method: str, moment: Any) -> float:
-    """How many seconds it is until a moment: a datetime, or one of `time.monotonic()`'s."""
-    import datetime
-
-    if isinstance(moment, datetime.datetime):
-        return max(moment.timestamp() - time.time(), 0.0)
-    if isinstance(moment, (int, float)) and moment == moment:
-        return max(moment - time.monotonic(), 0.0)
-    raise TypeError(f"{method}(): a moment is a datetime or seconds of time.monotonic(), got {_shown(moment)}")
-
-
-def _beginning(start_at: Any, start_after: Any) -> "Callable[[], float] | None":
-    if start_at is not None and start_after is not None:
-        raise TypeError("Thread(): give start_at or start_after, not both")
-    if start_at is not None:
-        _until("start_at", start_at)
-        return lambda: _until("start_at", start_at)
-    if start_after is None:
-        return None
-    seconds = _seconds("Thread", "start_after", start_after)
-    if seconds is None:
-        raise ValueError(f"Thread(): start_after must be a number of seconds, got {start_after!r}")
-    return lambda: seconds
-
-
-# ---- starting and waiting for several ----
-
-
-class ThreadLimiter:
-    """So many threads at a time: `spawn(..., limiter=limiter)` waits for a free slot.
-
-    >>> import raddle
-    >>> two_at_a_time = raddle.ThreadLimiter(2)
-    >>> threads = [raddle.spawn(abs, -n, limiter=two_at_a_time) for n in range(5)]
-    >>> [thread.result() for thread in threads]
-    [0, 1, 2, 3, 4]
-    """
-
-    def __init__(self, max: int) -> None:
-        if not isinstance(max, int) or max < 1:
-            raise ValueError(f"ThreadLimiter needs at least one slot, got {max!r}")
-        self.max = max
-        self._slots = _raddle.Semaphore(max)
-
-    @property
-    def free(self) -> int:
-        """How many slots are free now."""
-        return self._slots._value
-
-    def _take(self, timeout: "float | None") -> None:
-        if not self._slots.acquire(timeout=timeout):
-            raise TimeoutError(
-                f"no slot of ThreadLimiter({self.max}) became free within {timeout} s (raise the limit, or wait longer)"
-            )
-
-    def _give(self, _thread: object = None) -> None:
-        self._slots.release()
-
-
-def spawn(
-    fn: "Callable[..., _T]",
-    /,
-    *args: Any,
-    limiter: "ThreadLimiter | None" = None,
-    timeout: "float | None" = None,
-    **options: Any,
-) -> "Thread[_T]":
-    """Make a thread that calls `fn(*args)`, and start it; returns it.
-
-    limiter: what it waits for a slot of, at most `timeout` seconds (TimeoutError).
-    options: what `Thread` takes: name, daemon, ... For keyword arguments of `fn`, use functools.partial.
-
-    >>> import raddle
-    >>> raddle.spawn(max, 1, 2).result()
-    2
-    """
-    thread: Thread[_T] = Thread(target=fn, args=args, **options)
-    if limiter is None:
-        if timeout is not None:
-            raise TypeError("spawn(): timeout is for the wait for a slot, and there is no limiter=")
-        return thread.start()
-    limiter._take(_seconds("spawn", "timeout", timeout))
-    try:
-        thread.start()
-    except BaseException:
-        limiter._give()
-        raise
-    thread.add_done_callback(limiter._give)
-    return thread
-
-
-def current() -> "_threading.Thread":
-    """The calling thread, as `threading.current_thread()` gives it."""
-    return _threading.current_thread()  # type: ignore[no-any-return]
-
-
-class DoneAndNotDone(NamedTuple):
-    """What `wait` returns: the threads that have ended, and the others."""
-
-    done: "set[Thread[Any]]"
-    not_done: "set[Thread[Any]]"
-
-
-def _are_threads(what: str, threads: "Iterable[Thread[Any]]") -> "list[Thread[Any]]":
-    listed = list(threads)
-    for thread in listed:
-        if not isinstance(thread, Thread):
-            raise TypeError(f"{what} takes threads of raddle.Thread, got {_shown(thread)}")
-        if not thread.started and not thread.done:
-            raise _state_error(thread, f"{what}: thread {thread.name!r} was not started (t.start() missing?)")
-    return listed
-
-
-def join_all(threads: "Iterable[Thread[Any]]", timeout: "float | None" = None) -> bool:
-    """Wait until all have ended, at most `timeout` seconds; whether they have.
-
-    Raises an ExceptionGroup of the errors of those that failed, when all have ended.
-    """
-    listed = _are_threads("join_all", threads)
-    seconds = _seconds("join_all", "timeout", timeout)
-    end = None if seconds is None else time.monotonic() + seconds
-    for thread in listed:
-        if not thread._raddle_wait("join_all", None if end is None else end - time.monotonic()):
-            return False
-    errors = [error for error in [thread.exception() for thread in listed] if error is not None]
-    if errors:
-        raise BaseExceptionGroup(f"{len(errors)} of {len(listed)} threads failed", errors)
-    return True
-
-
-def as_completed(threads: "Iterable[Thread[_T]]", timeout: "float | None" = None) -> "Iterator[Thread[_T]]":
-    """Each thread as soon as its function has ended. Raises TimeoutError if that takes longer than `timeout` seconds."""
-    listed = _are_threads("as_completed", threads)
-    seconds = _seconds("as_completed", "timeout", timeout)
-    end = None if seconds is None else time.monotonic() + seconds
-    ended: _raddle.SimpleQueue[Thread[_T]] = _raddle.SimpleQueue()
-    for thread in listed:
-        thread.add_done_callback(ended.put)
-    return _each(ended, len(listed), end)
-
-
-def _each(ended: "_raddle.SimpleQueue[Thread[_T]]", count: int, end: "float | None") -> "Iterator[Thread[_T]]":
-    from queue import Empty
-
-    for number in range(count):
-        try:
-            yield ended.get(timeout=None if end is None else max(end - time.monotonic(), 0))
-        except Empty:
-            raise TimeoutError(f"{count - number} (of {count}) threads unfinished") from None
-
-
-def wait(
-    threads: "Iterable[Thread[_T]]", timeout: "float | None" = None, return_when: str = ALL_COMPLETED
-) -> DoneAndNotDone:
-    """Wait until all have ended, the first has, or the first has failed, at most `timeout` seconds.
-
-    return_when: ALL_COMPLETED, FIRST_COMPLETED or FIRST_EXCEPTION.
-    """
-    if return_when not in (ALL_COMPLETED, FIRST_COMPLETED, FIRST_EXCEPTION):
-        raise ValueError(
-            f"wait(): return_when must be ALL_COMPLETED, FIRST_COMPLETED or FIRST_EXCEPTION, got {return_when!r}"
-        )
-    waiting = set(_are_threads("wait", threads))
-    done: set[Thread[Any]] = set()
-    try:
-        for thread in as_completed(waiting, timeout):
-            done.add(thread)
-            failed = thread._raddle_outcome is not None and thread._raddle_outcome.kind == "error"
-            if return_when == FIRST_COMPLETED or return_when == FIRST_EXCEPTION and failed:
-                break
-    except TimeoutError:
-        pass
-    done |= {thread for thread in waiting if thread.done}
-    return DoneAndNotDone(done, waiting - done)

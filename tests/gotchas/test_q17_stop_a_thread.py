@@ -3,8 +3,10 @@
 Every blocking call is a way of being stopped: see `BLOCKING`. `RADDLE_RUNS=1000` stops each a thousand times.
 """
 
+import hashlib
 import os
 import queue
+import re
 import statistics
 import sys
 import threading as real
@@ -240,6 +242,44 @@ def test_a_stop_that_does_not_take_is_no_stop():
     go.release()
     thread.join()
     assert thread.stop() is True, "it has ended"
+
+
+def test_native_code_that_does_not_return_is_named():
+    go = real.Event()
+
+    def work():
+        while not go.is_set():
+            time.sleep(0.5)
+
+    thread = raddle.spawn(work)
+    until(lambda: thread.activity.startswith("running at ") and "in test_native" in thread.activity)
+    time.sleep(0.05)
+    assert thread.stop(wait=0.1) is False
+    assert re.match(r"in native call time\.sleep\(0\.5\) for 0\.\d s at .*test_q17", thread.activity), thread.activity
+    go.set()
+    thread.join()
+
+    def spin():
+        while not go.is_set():
+            pass
+
+    go.clear()
+    thread = raddle.spawn(spin)
+    until(lambda: "in test_native_code_that_does_not_return_is_named.<locals>.spin" in thread.activity)
+    for _ in range(20):
+        assert thread.stop(wait=0.02) is False and thread.activity.startswith("running at "), thread.activity
+    go.set()
+    thread.join()
+
+
+def test_native_code_that_computes_is_named():
+    data = os.urandom(1 << 20)
+    thread = raddle.spawn(lambda: hashlib.pbkdf2_hmac("sha256", data[:64], b"salt", 1_500_000))
+    until(lambda: "<lambda>" in thread.activity)
+    time.sleep(0.05)
+    assert thread.stop(wait=0.1) is False
+    until(lambda: thread.activity.startswith("in native call hashlib.pbkdf2_hmac("))
+    thread.join()
 
 
 def test_what_does_not_block_is_not_stopped():

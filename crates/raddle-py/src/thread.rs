@@ -12,7 +12,7 @@ use pyo3::types::{PyDict, PyString};
 use raddle::error::{Life, Misuse};
 use raddle::graph::Call;
 use raddle::graph::verdict::ThreadKind;
-use raddle::seam::fork_generation;
+use raddle::seam::{Time, fork_generation};
 use raddle::thread::{Grace, Origin, Role, Running, State, Thread};
 
 use crate::carrier::{self, Start};
@@ -294,6 +294,27 @@ impl ThreadHandle {
     #[getter]
     fn token(&self) -> StopToken {
         StopToken(self.thread.token().clone())
+    }
+
+    /// How many seconds of the processor's time the system's thread has used that it runs on; None if that is not known.
+    #[getter]
+    fn cpu_time(&self) -> Option<f64> {
+        self.thread.cpu_time().map(|used| used.as_secs_f64())
+    }
+
+    /// Whether it runs while the caller has the interpreter's lock, which Python code cannot. Looks for as long as others
+    /// leave it that lock.
+    fn runs_unlocked(&self) -> bool {
+        // One that waits for the lock uses some time for asking. Others are asked for the lock after 5 ms.
+        const RUNS: Duration = Duration::from_micros(300);
+        let until = Time::now().after(Duration::from_millis(4));
+        let Some(before) = self.thread.cpu_time() else { return false };
+        while Time::now() < until {
+            if self.thread.cpu_time().is_some_and(|used| used.saturating_sub(before) > RUNS) {
+                return true;
+            }
+        }
+        false
     }
 
     /// From now on it is asked to stop as soon as `token` is stopped. To be called once.

@@ -168,6 +168,11 @@ impl Thread {
         self.native_id.load(Ordering::Acquire)
     }
 
+    /// How much of the processor's time the system's thread has used that it runs on; `None` if that is not known.
+    pub fn cpu_time(&self) -> Option<std::time::Duration> {
+        Some(self.native_id()).filter(|id| *id != 0 && self.state() != State::Ended).and_then(system::cpu_time)
+    }
+
     /// How long ago it was started, or met.
     pub fn age(&self) -> std::time::Duration {
         self.since.elapsed()

@@ -12,11 +12,14 @@
 //! |---|---|
 //! | LOOK | somebody waits and nobody who was called is under way: whoever gives has to look at the line |
 //! | CLOSED | somebody waits, or is under way, who closes the door: newcomers who heed that stand in line even if they fit |
-//! | STARVED | likewise somebody who was called and came too late more than [`PATIENCE`](super::gate::PATIENCE) times |
+//! | STARVED | likewise somebody who came too late, or was passed, more than [`PATIENCE`](super::gate::PATIENCE) times |
 //!
 //! Nothing is handed over: a called thread has to take its places itself, and a newcomer who does not heed a flag may be
 //! there first; it goes back to the head of the line then. While called threads are under way nobody else is called, or
 //! one thread that takes and gives in a loop would call the whole line for nothing.
+//!
+//! Who wants many may never be called, because others take each place as soon as it is there. So a give that leaves the first
+//! in the line standing counts as a race that was lost.
 //!
 //! In the child of a fork the line is gone; see [`super::gate`].
 
@@ -67,6 +70,7 @@ pub(crate) struct Ask {
 struct Turn {
     waiter: Arc<Waiter>,
     ask: Ask,
+    /// How often it was called and came too late, or was passed.
     losses: u32,
 }
 
@@ -116,10 +120,24 @@ impl Line {
         Popped::notified(self.called.iter().map(|turn| Arc::clone(&turn.waiter)))
     }
 
-    /// Takes the turn of `waiter` out, wherever it stands.
-    fn take_out(&mut self, waiter: &Arc<Waiter>) {
-        self.called.retain(|turn| !Arc::ptr_eq(&turn.waiter, waiter));
-        self.waiting.retain(|turn| !Arc::ptr_eq(&turn.waiter, waiter));
+    /// Something was given, which makes `room` places: if that is not enough for the first in the line, it was passed.
+    fn note_pass(&mut self, order: Order, room: u64) {
+        let comes_first = |turn: &Turn| match order {
+            Order::Come => true,
+            Order::Small => turn.ask.amount == 1,
+            Order::Large => turn.ask.amount > 1,
+        };
+        let place = self.waiting.iter().position(comes_first).unwrap_or(0);
+        let first = self.waiting.get_mut(place).filter(|turn| turn.ask.amount > room);
+        first.into_iter().for_each(|turn| turn.losses += 1);
+    }
+
+    /// Takes the turn of `waiter` out, wherever it stands; how often it had lost.
+    fn take_out(&mut self, waiter: &Arc<Waiter>) -> Option<u32> {
+        let is_its = |turn: &Turn| Arc::ptr_eq(&turn.waiter, waiter);
+        let called = self.called.iter().position(is_its).map(|place| self.called.remove(place));
+        let turn = called.or_else(|| self.waiting.iter().position(is_its).and_then(|place| self.waiting.remove(place)));
+        turn.map(|turn| turn.losses)
     }
 }
 
@@ -173,14 +191,14 @@ impl<S: Sharing> Turnstile<S> {
     #[cold]
     pub(crate) fn take<Z: Sleep>(&self, ask: Ask, parker: &Arc<Parker>, sleep: &mut Z) -> Result<(), Z::Halt> {
         let waiter = Waiter::new(parker);
-        let mut losses = 0;
-        while !self.take_or_enlist(ask, &waiter, losses) {
+        let mut was_called = false;
+        while !self.take_or_enlist(ask, &waiter, was_called) {
             let (_link, _asleep) = (Link(&waiter), Asleep::new(&waiter, self));
             if let Err(halt) = sleep.sleep(&waiter) {
                 self.leave(&waiter);
                 return Err(halt);
             }
-            losses += 1;
+            was_called = true;
         }
         Ok(())
     }
@@ -208,8 +226,11 @@ impl<S: Sharing> Turnstile<S> {
 
     #[cold]
     fn give_and_call(&self, amount: u64, held: impl Fn(u64) -> bool) -> Result<(), ()> {
-        let mut given = false;
-        self.settle(self.locked(), |word| {
+        let (mut given, mut line) = (false, self.locked());
+        if line.called.is_empty() {
+            line.note_pass(self.order, self.places().saturating_sub(self.taken().saturating_sub(amount)));
+        }
+        self.settle(line, |word| {
             given = held(word >> SHIFT);
             if given { word - (amount << SHIFT) } else { word }
         });
@@ -225,10 +246,9 @@ impl<S: Sharing> Turnstile<S> {
     }
 
     /// One look by a thread that does not stand in line: true if it took, false if it stands there now.
-    fn take_or_enlist(&self, ask: Ask, waiter: &Arc<Waiter>, losses: u32) -> bool {
+    fn take_or_enlist(&self, ask: Ask, waiter: &Arc<Waiter>, was_called: bool) -> bool {
         let mut line = self.locked();
-        let was_called = losses > 0;
-        line.take_out(waiter);
+        let losses = line.take_out(waiter).map_or(0, |losses| losses + 1);
         let mut took = false;
         self.word.update(|word| {
             took = self.fits(word, ask.amount) && (was_called || word & ask.heeds == 0);

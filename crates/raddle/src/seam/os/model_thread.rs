@@ -16,6 +16,11 @@ pub(crate) fn native_id() -> u32 {
     1
 }
 
+/// Not known.
+pub(crate) fn cpu_time(_: u32) -> Option<std::time::Duration> {
+    None
+}
+
 /// Not waited for.
 pub(crate) fn is_gone(_: u32) -> bool {
     true

@@ -17,6 +17,11 @@ pub(crate) fn native_id() -> u32 {
     0
 }
 
+/// Not known.
+pub(crate) fn cpu_time(_: u32) -> Option<std::time::Duration> {
+    None
+}
+
 /// Not known: so assumed.
 pub(crate) fn is_gone(_: u32) -> bool {
     true
