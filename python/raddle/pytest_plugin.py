@@ -93,13 +93,26 @@ class Watch:
         self.leaks = leaks
         self.found: list[str] = []
         self.scope: _raddle.DeadlineScope | None = None
+        self.reports: list[Any] = []
         self.installed = raddle.install()
+        self.hook: Any = None
         _raddle.on_verdict(self.on_verdict)
+
+    def pytest_sessionstart(self) -> None:
+        """Hear of errors after pytest's own plugin, which lets nobody else hear."""
+        self.hook = self.raddle.add_exception_hook(self.on_report)
 
     def pytest_unconfigure(self) -> None:
         """Take raddle out again."""
         self.engine.on_verdict(None)
+        if self.hook is not None:
+            self.hook.remove()
         self.installed.undo()
+
+    def on_report(self, report: "Any") -> None:
+        """An error left a thread, and nobody will take it. Those of jobs come whenever their future is freed."""
+        if report.kind in ("thread", "threading"):
+            self.reports.append(report)
 
     def on_verdict(self, code: str, text: str, _mark: str) -> None:
         """Called by the thread that found something, in the middle of its wait."""
@@ -116,6 +129,7 @@ class Watch:
         held = {report.serial for report in self.errors.undelivered_errors()}
         item.stash[BEFORE] = (before, held)
         self.found.clear()
+        self.reports.clear()
         self.scope = scope = self.raddle.move_on_after(None)
         try:
             with scope:
@@ -168,9 +182,13 @@ class Watch:
 
     def _not_taken(self, item: "pytest.Item", held: "set[int]") -> "list[str]":
         reports = [report for report in self.errors.undelivered_errors() if report.serial not in held]
+        reports += self.reports
+        self.reports.clear()
         if not reports or _ignores(item, "errors"):
             return []
-        texts = [f"thread {report.thread!r} failed, and nobody joined it:\n{report.traceback}" for report in reports]
+        texts = [
+            f"thread {report.thread!r} failed, and nobody took its error:\n{report.traceback}" for report in reports
+        ]
         return ["\n".join(texts)]
 
 

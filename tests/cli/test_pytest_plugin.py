@@ -67,6 +67,17 @@ def test_lost_error():
     while not lost[0].done:
         time.sleep(0.001)
 
+def test_dropped_error():
+    import raddle
+    raddle.spawn(fail, name="dropped")
+    while any(info.name == "dropped" for info in raddle.threads()):
+        time.sleep(0.001)
+
+def test_error_of_a_plain_thread():
+    thread = threading.Thread(target=fail, name="plain")
+    thread.start()
+    thread.join()
+
 def test_error_taken():
     import raddle
     with pytest.raises(ValueError):
@@ -97,7 +108,9 @@ def test_what_it_finds(tmp_path):
         "FAILED test_some.py::test_deadlock - Failed: raddle found this while the test ran:",
         "FAILED test_some.py::test_stall - Failed: raddle found this while the test ran:",
         "ERROR test_some.py::test_leak - Failed: the test left 1 thread running:",
-        "ERROR test_some.py::test_lost_error - Failed: thread 'lost' failed, and nobody joined it:",
+        "ERROR test_some.py::test_lost_error - Failed: thread 'lost' failed, and nobody took its error:",
+        "ERROR test_some.py::test_dropped_error - Failed: thread 'dropped' failed, and nobody took its error:",
+        "ERROR test_some.py::test_error_of_a_plain_thread - Failed: thread 'plain' failed, and nobody took its error:",
     }, done.stdout + done.stderr
     for text in (
         "error[RD001]: deadlock: 'MainThread' waits for a lock that it holds itself",
