@@ -4,7 +4,7 @@ import sys
 
 CODE = """
 try:
-    import raddle
+    import raddle.threading
 except ImportError as error:
     text = str(error)
 else:
