@@ -88,6 +88,15 @@ def until(method: str, moment: Any) -> float:
     raise TypeError(f"{method}(): a moment is a datetime or seconds of time.monotonic(), got {shown(moment)}")
 
 
+def stack_of(size: Any) -> int:
+    """The size of a stack, in bytes, if that is one. The interpreter's own least is 32 KiB."""
+    if not isinstance(size, int):
+        raise TypeError(f"Thread(): stack_size must be a number of bytes, got {shown(size)}")
+    if size < 32768:
+        raise ValueError(f"Thread(): stack_size must be 32768 bytes or more, got {size}")
+    return size
+
+
 def beginning(start_at: Any, start_after: Any) -> "Callable[[], float] | None":
     if start_at is not None and start_after is not None:
         raise TypeError("Thread(): give start_at or start_after, not both")

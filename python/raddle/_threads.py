@@ -20,7 +20,7 @@ from typing import Any, Generic, TypeVar
 from . import _errors, _hooks, _raddle
 from . import threading as _threading
 from ._activity import Spot, describe, spot_of
-from ._arguments import beginning, checked, shown, time_limit, until
+from ._arguments import beginning, checked, shown, stack_of, time_limit, until
 from ._errors import Outcome
 from ._raddle import ThreadStateError
 from ._reports import ThreadReport, add_lineage, leave_out_ours
@@ -42,7 +42,7 @@ class ThreadState(Enum):
 
 
 _DONE = (ThreadState.FINISHED, ThreadState.FAILED, ThreadState.STOPPED, ThreadState.ABANDONED)
-_POLICIES = ("join", "hook", "scope", "exit")
+_POLICIES = ("join", "hook", "exit")
 
 
 class Thread(_threading.Thread, Generic[_T]):
@@ -107,7 +107,7 @@ class Thread(_threading.Thread, Generic[_T]):
         self._raddle_context_given = context is not None
         self._raddle_kept = (target, args, kwargs) if restartable or restart is not None else None
         self._raddle_begin = beginning(start_at, start_after)
-        self._raddle_stack_size = stack_size
+        self._raddle_stack_size = None if stack_size is None else stack_of(stack_size)
         self._raddle_inherits = daemon is None
         self._raddle_grace = time_limit("Thread", "grace", grace)
         self._raddle_on_error = on_error

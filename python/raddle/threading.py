@@ -39,6 +39,7 @@ RLock = _raddle.RLock if _sys.version_info >= (3, 14) else _raddle.make_rlock
 
 class Thread(_real.Thread):  # type: ignore[misc]
     _raddle_handle: "_raddle.ThreadHandle | None" = None
+    _raddle_stack_size: "int | None" = None  # that threads get
 
     if _sys.version_info < (3, 14):
         _raddle_context: "_Context | None" = None
@@ -74,7 +75,7 @@ class Thread(_real.Thread):  # type: ignore[misc]
         with _real._active_limbo_lock:
             _real._limbo[self] = self
         try:
-            handle.start(self, self._raddle_delay())
+            handle.start(self, self._raddle_delay(), self._raddle_stack_size)
         except BaseException:
             with _real._active_limbo_lock:
                 del _real._limbo[self]

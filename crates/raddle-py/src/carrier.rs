@@ -60,12 +60,11 @@ pub(crate) fn stack_size(_: Python<'_>) -> usize {
     unsafe { PyThread_get_stacksize() }
 }
 
-/// Finds a thread of the system that is as one made now would be.
+/// Finds a thread of the system that is as one made now, with a stack of that size, would be.
 ///
 /// # Errors
 /// That the system refuses one.
-pub(crate) fn reserve(py: Python<'_>) -> PyResult<Reserved> {
-    let stack = stack_size(py);
+pub(crate) fn reserve(py: Python<'_>, stack: usize) -> PyResult<Reserved> {
     runtime().carriers().reserve(stack).map(Reserved).map_err(|refused| error::cannot_start(py, &refused))
 }
 

@@ -135,12 +135,19 @@ impl ThreadHandle {
     /// No Python code may run in here. A daemon thread that is ended in the middle of it, because the interpreter
     /// finalizes, would be unwound through frames that cannot be (see `carrier.rs`).
     ///
-    /// With a `delay`, in seconds, the thread needs no thread of the system until it is over, if nobody could tell.
-    #[pyo3(signature = (thread, delay=None))]
-    fn start(this: &Bound<'_, Self>, thread: &Bound<'_, PyAny>, delay: Option<f64>) -> PyResult<()> {
+    /// With a `delay`, in seconds, the thread needs no thread of the system until it is over, if nobody could tell. Its stack
+    /// has `stack` bytes, or as many as threads get now.
+    #[pyo3(signature = (thread, delay=None, stack=None))]
+    fn start(
+        this: &Bound<'_, Self>,
+        thread: &Bound<'_, PyAny>,
+        delay: Option<f64>,
+        stack: Option<usize>,
+    ) -> PyResult<()> {
         let (py, handle) = (this.py(), this.get());
         let delay = delay.filter(|_| runtime().timers().is_like_caller());
-        let reserved = if delay.is_none() { Some(carrier::reserve(py)?) } else { None };
+        let stack = stack.unwrap_or_else(|| carrier::stack_size(py));
+        let reserved = if delay.is_none() { Some(carrier::reserve(py, stack)?) } else { None };
         if let Some(reserved) = &reserved {
             set(thread, intern!(py, "_ident"), reserved.ident().into_pyobject(py)?.as_any())?;
         }
@@ -154,7 +161,7 @@ impl ThreadHandle {
             (None, delay) => {
                 handle.thread.set_role(Role::Timer);
                 let delay = Duration::try_from_secs_f64(delay.unwrap_or_default()).unwrap_or_default();
-                Delayed::arm(py, start, delay).map(|delayed| drop(handle.delayed.set(delayed)))
+                Delayed::arm(py, start, delay, stack).map(|delayed| drop(handle.delayed.set(delayed)))
             }
         }
     }
@@ -181,7 +188,7 @@ impl ThreadHandle {
         let Some((delayed, start)) = self.delayed.get().and_then(|it| Some((it, it.withdraw()?))) else {
             return Ok(());
         };
-        match carrier::reserve(py) {
+        match carrier::reserve(py, delayed.stack()) {
             Ok(reserved) => {
                 set(thread, intern!(py, "_ident"), reserved.ident().into_pyobject(py)?.as_any())?;
                 let _ = self.running.set(reserved.run(start));

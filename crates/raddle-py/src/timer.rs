@@ -9,7 +9,7 @@ use raddle::seam::{Guard, Mutex, Time};
 use raddle::thread::Over;
 use raddle::timer::Entry;
 
-use crate::carrier::{self, Attached, Forever, Interpreter, Reserved, Start};
+use crate::carrier::{Attached, Forever, Interpreter, Reserved, Start};
 use crate::{error, runtime};
 
 /// A thread whose time has not come.
@@ -24,12 +24,12 @@ pub(crate) struct Delayed {
 type Pending = Arc<Mutex<Option<Start>>>;
 
 impl Delayed {
-    /// Has `start` run after `delay` on a carrier with the stack that threads get now.
+    /// Has `start` run after `delay` on a carrier with a stack of that size.
     ///
     /// # Errors
     /// That the system refuses the timer its thread.
-    pub(crate) fn arm(py: Python<'_>, start: Start, delay: Duration) -> PyResult<Delayed> {
-        let (due, stack) = (Time::now().after(delay), carrier::stack_size(py));
+    pub(crate) fn arm(py: Python<'_>, start: Start, delay: Duration, stack: usize) -> PyResult<Delayed> {
+        let due = Time::now().after(delay);
         let pending = Pending::default();
         *pending.lock() = Some(start);
         match arm(&pending, due, stack) {
@@ -43,6 +43,11 @@ impl Delayed {
                 Err(error::cannot_start(py, &refused))
             }
         }
+    }
+
+    /// The size of its stack.
+    pub(crate) fn stack(&self) -> usize {
+        self.stack
     }
 
     /// How much of the delay is left.
