@@ -167,9 +167,33 @@ def pools(draw, inside):
     return program
 
 
+@st.composite
+def scopes(draw, inside):
+    """A scope with threads, one of which may be supervised; its errors leave as a group, and are those of its threads."""
+    policy = draw(st.sampled_from(["collect", "stop_siblings"]))
+    fails = draw(st.lists(st.booleans(), max_size=4))
+    supervised = draw(st.booleans())
+    # A part that is stopped in the middle would leave threads behind that outlive the program.
+    nested = draw(st.lists(inside, max_size=1)) if policy == "collect" else []
+
+    def program(account):
+        retries = iter([account.unit(False), account.unit(False)])
+        try:
+            with raddle.Scope(on_error=policy) as scope:
+                for fail in fails:
+                    scope.spawn(account.unit(fail, nested))
+                if supervised:
+                    scope.spawn(lambda: next(retries)(), restart="transient")
+        except ExceptionGroup as group:
+            for error in group.exceptions:
+                account.ask(lambda error=error: error)
+
+    return program
+
+
 def one_of(inside):
     """Any part, with parts of its own."""
-    return st.one_of(threads(inside), restarts(inside), drop_ins(inside), pools(inside))
+    return st.one_of(threads(inside), restarts(inside), drop_ins(inside), pools(inside), scopes(inside))
 
 
 PARTS = st.recursive(one_of(st.just(lambda account: None)), one_of, max_leaves=6)
