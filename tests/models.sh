@@ -41,7 +41,7 @@ bug stop/token.rs '            drop(listeners);
             listener(stopped);
             return None;' '            return None;' a_callback_is_called_once
 bug stop/token.rs '        inner.waiters.wake(usize::MAX);' '' who_waits_for_a_stop_hears_of_it
-bug stop/token.rs 'move |_| parker.unpark()' 'move |_| drop(parker)' a_stop_wakes_a_thread_on_its_way
+bug stop/token.rs 'token.listen(Box::new(move |_| parker.unpark()), true);' 'drop(parker);' a_stop_wakes_a_thread_on_its_way
 bug wait/turnstile.rs '        self.settle(line, |word| word);
         took' '        drop(line);
         took' a_fair_lock_serves
