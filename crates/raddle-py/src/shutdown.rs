@@ -117,6 +117,8 @@ pub(crate) fn wrap(py: Python<'_>) -> PyResult<()> {
 }
 
 fn shut_down(py: Python<'_>, wait: &Py<PyAny>) -> PyResult<()> {
+    // An exit status that is no number of C's leaves an error set, which CPython's own wait stumbles over: so it shall.
+    let pending = PyErr::take(py);
     PHASE.store(TELLING, Ordering::Relaxed);
     runtime().run_shutdown_callbacks();
     PHASE.store(JOINING, Ordering::Relaxed);
@@ -125,7 +127,7 @@ fn shut_down(py: Python<'_>, wait: &Py<PyAny>) -> PyResult<()> {
         // Ctrl-C, too, is heard of by a handler: from 3.13 on the wait itself swallows the KeyboardInterrupt.
         handle_if_default(py, libc::SIGINT)?;
     }
-    let joined = join_all(py, wait);
+    let joined = join_all(py, wait, pending);
     PHASE.store(OVER, Ordering::Relaxed);
     let let_go = let_go(py, joined.is_ok());
     deliver_held(py);
@@ -136,12 +138,15 @@ fn shut_down(py: Python<'_>, wait: &Py<PyAny>) -> PyResult<()> {
 }
 
 /// Step 3: waits in CPython's way for what it knows, and then for our threads, which it does not.
-fn join_all(py: Python<'_>, wait: &Py<PyAny>) -> PyResult<()> {
+fn join_all(py: Python<'_>, wait: &Py<PyAny>, pending: Option<PyErr>) -> PyResult<()> {
     let options = *lock(&OPTIONS);
     let me = raddle::thread::current(runtime());
     let until = options.exit_timeout.map(|limit| Time::now().after(limit));
     let notice = options.exit_notice.and_then(|after| arm_notice(py, after));
-    let waited = within(&me, until, || wait.call0(py));
+    let waited = within(&me, until, || {
+        pending.into_iter().for_each(|error| error.restore(py));
+        wait.call0(py)
+    });
     runtime().threads_are_done(&me);
     let joined = match waited {
         // What CPython's wait runs has hit the time limit in a call of ours.
