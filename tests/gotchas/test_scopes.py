@@ -17,12 +17,12 @@ def fail(text="x"):
 
 
 def test_results_in_order_and_nothing_left():
-    before = threading.active_count()
     with raddle.Scope(name="sums") as scope:
-        for number in range(20):
-            scope.spawn(lambda number=number: (raddle.sleep(0.001 * (20 - number)), number)[1])
+        threads = [
+            scope.spawn(lambda number=number: (raddle.sleep(0.001 * (20 - number)), number)[1]) for number in range(20)
+        ]
     assert scope.results() == list(range(20))
-    assert threading.active_count() == before
+    assert all(thread.exited and not thread.is_alive() for thread in threads)
     with raddle.Scope():
         pass
 
