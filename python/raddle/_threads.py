@@ -117,7 +117,8 @@ class Thread(_threading.Thread, Generic[_T]):
         self._raddle_callbacks: list[Callable[[Thread[_T]], object]] = []
         self._raddle_outcome: Outcome | None = None
         self._raddle_parent: weakref.ref[Any] | None = None
-        self._raddle_times: tuple[float, float] | None = None
+        self._raddle_cpu_before = 0.0  # what the system's thread had used for others
+        self._raddle_cpu_time: float | None = None
         self._raddle_stopped_early = False
         self._raddle_asked_at: Spot | None = None
         self._raddle_scope: Any = None
@@ -191,9 +192,11 @@ class Thread(_threading.Thread, Generic[_T]):
         if self._raddle_outcome is not None and self._raddle_outcome.give_up():
             _errors.deliver(self._raddle_outcome)
         target, args, kwargs = self._raddle_kept or (None, (), None)
-        _threading.Thread.__init__(self, None, target, self.name, args, kwargs, daemon=self.daemon)
+        context = getattr(self, _CONTEXT) if self._raddle_context_given else None
+        _threading.Thread.__init__(self, None, target, self.name, args, kwargs, daemon=self.daemon, context=context)
         self._raddle_handle = None
         self._raddle_stopped_early, self._raddle_asked_at = False, None
+        self._raddle_cpu_before, self._raddle_cpu_time = 0.0, None
         self._raddle_generation += 1
         return self.start()
 
@@ -396,9 +399,10 @@ class Thread(_threading.Thread, Generic[_T]):
     @property
     def cpu_time(self) -> "float | None":
         """Seconds of processor time that it has used; None before it runs."""
-        if self._raddle_times is not None:
-            return self._raddle_times[1]
-        return None if self._raddle_handle is None else self._raddle_handle.cpu_time
+        if self._raddle_cpu_time is not None:
+            return self._raddle_cpu_time
+        used = None if self._raddle_handle is None else self._raddle_handle.cpu_time
+        return None if used is None else max(used - self._raddle_cpu_before, 0.0)
 
     def wait_started(self, timeout: "float | None" = None) -> bool:
         """Wait until it was started, at most `timeout` seconds; whether it was."""
@@ -414,6 +418,7 @@ def _keep(thread: "Thread[Any]", handle: "_raddle.ThreadHandle", outcome: Outcom
     No closure: the frame of this function is alive as long as a traceback from above it, and with it the function.
     """
     del thread.run
+    thread._raddle_cpu_before = time.thread_time()
     outcome.bind(thread, handle)
     if thread._raddle_restarts is not None:
         handle.belongs(False)
@@ -432,7 +437,7 @@ def _keep(thread: "Thread[Any]", handle: "_raddle.ThreadHandle", outcome: Outcom
             _fail(handle, outcome, error)
     except BaseException as error:
         _fail(handle, outcome, error)
-    thread._raddle_times = (time.monotonic(), time.thread_time())
+    thread._raddle_cpu_time = time.thread_time() - thread._raddle_cpu_before
     if thread._raddle_on_error != "join" and outcome.give_up():
         _errors.deliver(outcome)
         if thread._raddle_on_error == "exit":

@@ -1,7 +1,8 @@
 """pytest plugin: tests that fail instead of hanging, and threads and errors that no test may leave behind.
 
-Under `raddle run -m pytest`, its reports are shown at the end. All else happens only if it is asked for, by `pytest --raddle` or by `raddle = true` in pytest's configuration. Then raddle is installed
-before the tests are collected, and each test fails, with raddle's report as the text,
+Under `raddle run -m pytest`, its reports are shown at the end. All else happens only if it is asked for, by `pytest --raddle`
+or by `raddle = true` in pytest's configuration. Then raddle is installed before the tests are collected, and each test
+fails, with raddle's report as the text,
 
 - if a deadlock or a stall is found while it runs; where the test itself waits in it, the wait is ended;
 - if threads that were started by its function still run when its fixtures have been torn down. Those of pools are not
@@ -11,7 +12,8 @@ before the tests are collected, and each test fails, with raddle's report as the
 A test that does so on purpose is marked `@pytest.mark.raddle_ignore("leaks", "errors", "deadlocks")`, with one or more of
 these words.
 
-To import this module loads neither raddle's engine nor anything else.
+pytest loads this module in every program that has the package, with whatever version of itself: so nothing else is loaded here,
+and what needs a newer pytest is in `_pytest_watch.py`.
 """
 
 import sys
@@ -20,12 +22,9 @@ import pytest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator
     from typing import Any
 
-LEAK_GRACE = 0.3  # seconds that a test's threads get to end by themselves
-KINDS = ("deadlocks", "leaks", "errors")
-FATAL = ("RD001", "RD002", "RD004")
+OLDEST = (8, 0)  # that has the hooks which are needed
 
 
 def pytest_addoption(parser: "pytest.Parser") -> None:
@@ -47,154 +46,22 @@ def pytest_configure(config: "pytest.Config") -> None:
         "markers", "raddle_ignore(*kinds): deadlocks, leaks or errors that this test makes on purpose"
     )
     engine: Any = sys.modules.get("raddle._raddle")
-    if engine is not None and engine.is_observed():
-        config.pluginmanager.register(Summary(engine), "raddle-summary")
-    if not (config.getoption("--raddle") or config.getini("raddle")):
+    is_observed = engine is not None and engine.is_observed()
+    is_asked = config.getoption("--raddle") or config.getini("raddle")
+    version = getattr(pytest, "version_tuple", (0,))
+    if version < OLDEST:
+        if is_asked:
+            raise pytest.UsageError(f"raddle's plugin needs pytest 8 or newer, this is {pytest.__version__}")
+        return
+    if not is_observed and not is_asked:
         return
     leaks = config.getini("raddle_leaks")
     if leaks not in ("regular", "all", "none"):
         raise pytest.UsageError(f"raddle_leaks must be regular, all or none, got {leaks!r}")
-    config.pluginmanager.register(Watch(leaks), "raddle-watch")
 
+    from . import _pytest_watch
 
-class Summary:
-    """Under `raddle run`: its reports stand at the end, since pytest captures what is written while a test runs."""
-
-    def __init__(self, engine: "Any") -> None:
-        self.engine = engine
-        self.reports: list[tuple[str, str]] = []
-        engine.on_verdict(self.on_verdict)
-
-    def on_verdict(self, _code: str, text: str, mark: str) -> None:
-        """Called by the thread that found something, in the middle of its wait."""
-        self.reports.append((text, mark))
-
-    def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
-        """The reports so far."""
-        if self.reports:
-            terminalreporter.section("raddle")
-        for text, mark in self.reports:
-            terminalreporter.write(text)
-            terminalreporter.write(mark)
-
-    def pytest_unconfigure(self) -> None:
-        """What comes now is printed."""
-        self.engine.on_verdict(None)
-
-
-class Watch:
-    """What is watched while a test runs."""
-
-    def __init__(self, leaks: str) -> None:
-        import raddle
-        from raddle import _errors, _raddle
-
-        self.raddle, self.engine, self.errors = raddle, _raddle, _errors
-        self.leaks = leaks
-        self.found: list[str] = []
-        self.scope: _raddle.DeadlineScope | None = None
-        self.reports: list[Any] = []
-        self.installed = raddle.install()
-        self.hook: Any = None
-        _raddle.on_verdict(self.on_verdict)
-
-    def pytest_sessionstart(self) -> None:
-        """Hear of errors after pytest's own plugin, which lets nobody else hear."""
-        self.hook = self.raddle.add_exception_hook(self.on_report)
-
-    def pytest_unconfigure(self) -> None:
-        """Take raddle out again."""
-        self.engine.on_verdict(None)
-        if self.hook is not None:
-            self.hook.remove()
-        self.installed.undo()
-
-    def on_report(self, report: "Any") -> None:
-        """An error left a thread, and nobody will take it. Those of jobs come whenever their future is freed."""
-        if report.kind in ("thread", "threading"):
-            self.reports.append(report)
-
-    def on_verdict(self, code: str, text: str, _mark: str) -> None:
-        """Called by the thread that found something, in the middle of its wait."""
-        if code in FATAL:
-            self.found.append(text)
-            scope = self.scope
-            if scope is not None:
-                scope.end()
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_call(self, item: "pytest.Item") -> "Generator[None, Any, Any]":
-        """The test's function: a wait of its own that would never end is ended."""
-        before = {info.serial for info in self.engine.threads()}
-        held = {report.serial for report in self.errors.undelivered_errors()}
-        item.stash[BEFORE] = (before, held)
-        self.found.clear()
-        self.reports.clear()
-        self.scope = scope = self.raddle.move_on_after(None)
-        try:
-            with scope:
-                return (yield)
-        finally:
-            self.scope = None
-            if self.found and not _ignores(item, "deadlocks"):
-                text = "\n".join(self.found)
-                self.found.clear()
-                pytest.fail(f"raddle found this while the test ran:\n\n{text}", pytrace=False)
-
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_teardown(self, item: "pytest.Item") -> "Generator[None, Any, Any]":
-        """After the fixtures of the test: what it has left behind."""
-        result = yield
-        before, held = item.stash.get(BEFORE, (None, set()))
-        if before is None:
-            return result
-        problems = [*self._left_running(item, before), *self._not_taken(item, held)]
-        if problems:
-            pytest.fail("\n".join(problems), pytrace=False)
-        return result
-
-    def _left_running(self, item: "pytest.Item", before: "set[int]") -> "list[str]":
-        if self.leaks == "none" or _ignores(item, "leaks"):
-            return []
-        import time
-
-        end = time.monotonic() + LEAK_GRACE
-        while (left := self._new_threads(before)) and time.monotonic() < end:
-            time.sleep(0.005)
-        if not left:
-            return []
-        lines = [f"the test left {len(left)} thread{'s' if len(left) > 1 else ''} running:"]
-        for info in left:
-            started = f" (started by {info.started_by!r} at {info.spawn_site})" if info.spawn_site else ""
-            lines.append(f"  {info.name!r}{started}: {info.activity}")
-        lines.append("  (join them, stop them, or start them in a raddle.Scope)")
-        return ["\n".join(lines)]
-
-    def _new_threads(self, before: "set[int]") -> "list[Any]":
-        kinds = {"regular", "scoped", "supervised", "timer"}
-        return [
-            info
-            for info in self.engine.threads()
-            if info.serial not in before
-            and (info.kind in kinds | ({"daemon"} if self.leaks == "all" else set()))
-            and (self.leaks == "all" or not info.daemon)
-        ]
-
-    def _not_taken(self, item: "pytest.Item", held: "set[int]") -> "list[str]":
-        reports = [report for report in self.errors.undelivered_errors() if report.serial not in held]
-        reports += self.reports
-        self.reports.clear()
-        if not reports or _ignores(item, "errors"):
-            return []
-        texts = [
-            f"thread {report.thread!r} failed, and nobody took its error:\n{report.traceback}" for report in reports
-        ]
-        return ["\n".join(texts)]
-
-
-BEFORE: "pytest.StashKey[tuple[set[int], set[int]]]" = pytest.StashKey()
-
-
-def _ignores(item: "pytest.Item", kind: str) -> bool:
-    """Whether a test does that on purpose."""
-    return any(not mark.args or kind in mark.args for mark in item.iter_markers("raddle_ignore"))
+    if is_observed:
+        config.pluginmanager.register(_pytest_watch.Summary(), "raddle-summary")
+    if is_asked:
+        config.pluginmanager.register(_pytest_watch.Watch(leaks), "raddle-watch")

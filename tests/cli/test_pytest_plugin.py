@@ -19,6 +19,19 @@ def test_deadlock():
     lock.acquire()
     lock.acquire()
 
+def test_deadlock_that_is_expected():
+    import raddle
+    lock = threading.Lock()
+    with lock, pytest.raises(raddle.DeadlockError):
+        with lock:
+            pass
+
+@pytest.mark.raddle_ignore("deadlocks")
+def test_stall_on_purpose():
+    jobs = queue.Queue()
+    threading.Timer(0.6, jobs.put, (1,)).start()
+    assert jobs.get() == 1
+
 def test_stall():
     jobs, never = queue.Queue(), threading.Event()
     thread = threading.Thread(target=never.wait)

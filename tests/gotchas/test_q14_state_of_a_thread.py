@@ -76,6 +76,19 @@ def test_what_is_known_before_during_and_after():
     assert thread.activity == "ended" and thread.cpu_time > 0 and thread.ident is not None
 
 
+def test_the_time_that_others_used_on_the_same_thread_of_the_system_is_not_its_own():
+    def burn():
+        end = time.thread_time() + 0.1
+        while time.thread_time() < end:
+            pass
+
+    busy = raddle.spawn(burn)
+    busy.join()
+    idle = raddle.spawn(int)
+    idle.join()
+    assert busy.cpu_time >= 0.1 and idle.cpu_time < 0.05
+
+
 def test_nothing_of_a_thread_runs_once_it_is_not_alive():
     program = textwrap.dedent("""
         import os, threading, time, warnings

@@ -102,20 +102,24 @@ pub(crate) fn tell(verdict: &Verdict) {
         return;
     }
     *FOUND.lock().unwrap_or_else(PoisonError::into_inner).entry(verdict.code().id()).or_default() += 1;
-    let is_raised = match verdict {
+    if (OBSERVED.load(Ordering::Relaxed) || !is_raised(verdict)) && is_new(verdict) {
+        print(verdict);
+    }
+}
+
+/// Whether the program also gets it as an error.
+fn is_raised(verdict: &Verdict) -> bool {
+    match verdict {
         Verdict::Deadlock { outcome, .. } => *outcome == Outcome::Raised,
         Verdict::OwnerDead { raised, .. } => *raised,
         _ => false,
-    };
-    if (OBSERVED.load(Ordering::Relaxed) || !is_raised) && is_new(verdict) {
-        print(verdict);
     }
 }
 
 /// Who is handed what would be printed otherwise.
 static HOOK: Mutex<Option<Py<PyAny>>> = Mutex::new(None);
 
-/// Has `hook(code, text, mark)` called with each verdict that would be printed otherwise, by the thread that found it; None undoes
+/// Has `hook(code, text, mark, raised)` called with each verdict that would be printed otherwise, by the thread that found it; None undoes
 /// it. It is called in the middle of a wait: it may look, and end a deadline, and has to return.
 #[pyfunction]
 #[pyo3(signature = (hook))]
@@ -142,7 +146,7 @@ fn hand_to_hook(verdict: &Verdict) -> bool {
         let Some(hook) = hook else { return false };
         let guard = Forever;
         let (text, mark) = (raddle_report::render(verdict, &Style::plain()), mark(verdict));
-        if let Err(error) = hook.call1(py, (verdict.code().id(), text, mark)) {
+        if let Err(error) = hook.call1(py, (verdict.code().id(), text, mark, is_raised(verdict))) {
             error.write_unraisable(py, Some(hook.bind(py)));
         }
         std::mem::forget(guard);

@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use pyo3::exceptions::{PyRuntimeError, PyTimeoutError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
-use raddle::graph::{Call, Description, Hold, Resource};
+use raddle::graph::Call;
 use raddle::seam::Time;
-use raddle::stop::{Block, Registration, Stopped};
+use raddle::stop::{Awaited, Block, Registration, Stopped};
 use raddle::sync::RawEvent;
 use raddle::thread::Thread;
 
@@ -55,24 +55,6 @@ fn seconds(method: &str, name: &str, value: Option<&Bound<'_, PyAny>>) -> PyResu
     })
 }
 
-/// The end of a pause, as a thing to wait for.
-#[derive(Debug)]
-struct Pause;
-
-impl Resource for Pause {
-    fn holder(&self) -> Option<Hold> {
-        None
-    }
-
-    fn can_be_left(&self) -> bool {
-        false
-    }
-
-    fn describe(&self) -> Description {
-        Description { kind: "sleep".into(), name: "time".into(), ..Description::default() }
-    }
-}
-
 /// Sleep, unless the thread is asked to stop.
 #[pyfunction]
 fn sleep(py: Python<'_>, seconds: &Bound<'_, PyAny>) -> PyResult<()> {
@@ -82,7 +64,7 @@ fn sleep(py: Python<'_>, seconds: &Bound<'_, PyAny>) -> PyResult<()> {
         return Ok(());
     }
     let never = RawEvent::new();
-    detach::block(py, Arc::new(Pause), (Call::Sleep, limit), |blocked| never.wait(blocked)).map(drop)
+    detach::block(py, Arc::new(Awaited::Time), (Call::Sleep, limit), |blocked| never.wait(blocked)).map(drop)
 }
 
 /// What a thread hears a stop from.
@@ -96,24 +78,6 @@ struct StopSource(raddle::stop::StopSource);
 /// A callback that waits for a stop.
 #[pyclass(frozen, module = "raddle", name = "Registration")]
 struct PyRegistration(Mutex<Option<Registration>>);
-
-/// A token as a thing to wait for.
-#[derive(Debug)]
-struct Request;
-
-impl Resource for Request {
-    fn holder(&self) -> Option<Hold> {
-        None
-    }
-
-    fn can_be_left(&self) -> bool {
-        false
-    }
-
-    fn describe(&self) -> Description {
-        Description { kind: "StopToken".into(), name: "a stop".into(), ..Description::default() }
-    }
-}
 
 #[pymethods]
 impl StopSource {
@@ -170,7 +134,7 @@ impl StopToken {
         }
         match Limit::of_any("wait", "timeout", timeout)? {
             Limit::Now => Ok(false),
-            limit => detach::block(py, Arc::new(Request), (Call::Wait, limit), |blocked| self.0.wait_in(blocked)),
+            limit => detach::block(py, Arc::new(Awaited::Stop), (Call::Wait, limit), |blocked| self.0.wait_in(blocked)),
         }
     }
 

@@ -6,6 +6,7 @@ use std::fmt::{self, Display};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+#[cfg(not(loom))]
 use crate::graph::Halt;
 use crate::graph::verdict::{Ending, ObjectInfo, Place, ThreadInfo, Verdict, Wait};
 use crate::stop::Stopped;
@@ -27,6 +28,7 @@ pub enum LockError {
 }
 
 impl LockError {
+    #[cfg(not(loom))]
     pub(crate) fn of(halt: Halt) -> LockError {
         match halt {
             Halt::Deadlock(verdict) => LockError::Deadlock(verdict),

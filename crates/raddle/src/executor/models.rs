@@ -7,26 +7,7 @@ use loom::thread;
 
 use super::raw_pool::{Next, RawPool};
 use super::{Phase, RawFuture};
-use crate::wait::Waiter;
-
-/// Sleeps until notified.
-struct Sleeper;
-
-impl crate::wait::Sleep for Sleeper {
-    type Halt = ();
-    fn sleep(&mut self, waiter: &Arc<Waiter>) -> Result<(), ()> {
-        while !waiter.is_notified() {
-            waiter.parker().park(None);
-        }
-        Ok(())
-    }
-}
-
-fn model(body: impl Fn() + Sync + Send + 'static) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(3);
-    builder.check(body);
-}
+use crate::wait::modelling::{Sleeper, model};
 
 /// Works until the pool is closed; how many jobs it did.
 fn work(pool: &RawPool<usize>, serial: u64, done: &AtomicUsize) {
@@ -37,7 +18,7 @@ fn work(pool: &RawPool<usize>, serial: u64, done: &AtomicUsize) {
                 done.fetch_add(job, Ordering::SeqCst);
             }
             Next::Nudged => {}
-            Next::Nothing => worker.sleep(&Arc::default(), &mut Sleeper).expect("it has patience"),
+            Next::Nothing => worker.sleep(&Arc::default(), &mut Sleeper { patient: true }).expect("it has patience"),
             Next::Closed => return,
         }
     }
@@ -66,7 +47,7 @@ fn a_future_is_finished_or_cancelled_and_wakes_its_waiter() {
             let future = future.clone();
             move || future.cancel().is_ok()
         });
-        future.sleep(&Arc::default(), &mut Sleeper).expect("it has patience");
+        future.sleep(&Arc::default(), &mut Sleeper { patient: true }).expect("it has patience");
         let finished = future.phase() == Phase::Finished;
         assert!(!finished || value.load(Ordering::Relaxed) == 7);
         assert_eq!(worker.join().unwrap(), finished);
@@ -104,7 +85,7 @@ fn no_job_is_left_to_a_sleeping_worker() {
                 while done < 11 {
                     match worker.look() {
                         Next::Job(job) => done += job,
-                        _ => worker.sleep(&Arc::default(), &mut Sleeper).expect("it has patience"),
+                        _ => worker.sleep(&Arc::default(), &mut Sleeper { patient: true }).expect("it has patience"),
                     }
                 }
             }
@@ -159,11 +140,13 @@ fn a_woken_worker_wakes_the_next() {
                     let job = loop {
                         match worker.look() {
                             Next::Job(job) => break job,
-                            _ => worker.sleep(&Arc::default(), &mut Sleeper).expect("it has patience"),
+                            _ => {
+                                worker.sleep(&Arc::default(), &mut Sleeper { patient: true }).expect("it has patience")
+                            }
                         }
                     };
                     match job {
-                        1 => met.sleep(&Arc::default(), &mut Sleeper).expect("it has patience"),
+                        1 => met.sleep(&Arc::default(), &mut Sleeper { patient: true }).expect("it has patience"),
                         _ => met.claim().expect("once").publish(),
                     }
                 })

@@ -1,8 +1,8 @@
 //! The blocks that a thread has entered, innermost last: deadlines, shields, and blocks that end when a token is stopped.
 //!
 //! Where it may have to stop, the thread looks at them from the inside out. A deadline that has passed stops it, and so does a
-//! token that was stopped; an open shield hides everything outside it. Of several stops the outermost counts, because leaving its block leaves the others as well.
-//! So a deadline never hides that the thread itself is to end.
+//! token that was stopped; a closed shield hides everything outside it. Of several stops the outermost counts, because leaving
+//! its block leaves the others as well. So a deadline never hides that the thread itself is to end.
 //!
 //! Where a stop is a value and no exception, nobody sees it pass the end of its block. So whoever ends a call because of one
 //! says so ([`Blocks::obey`]), and [`Blocks::leave`] tells. It is not noted at the look: a call that was to stop may have got

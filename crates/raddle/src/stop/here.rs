@@ -12,9 +12,9 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Block, StopToken, Stopped};
+use super::{Awaited, Block, StopToken, Stopped};
 use crate::facade::{block, runtime};
-use crate::graph::{Call, Description, Halt, Hold, Resource};
+use crate::graph::{Call, Halt};
 use crate::seam::Time;
 use crate::sync::RawEvent;
 use crate::thread::{Thread, current};
@@ -85,7 +85,7 @@ pub fn sleep(duration: Duration) -> Result<(), Stopped> {
     let site = Location::caller();
     checkpoint()?;
     let never = RawEvent::new();
-    match block(Arc::new(Pause), (Call::Sleep, Some(duration)), site, |blocked| never.wait(blocked)) {
+    match block(Arc::new(Awaited::Time), (Call::Sleep, Some(duration)), site, |blocked| never.wait(blocked)) {
         Err(Halt::Stopped(stopped)) => Err(*stopped),
         _ => Ok(()),
     }
@@ -209,45 +209,9 @@ impl StopToken {
         if self.is_stopped() {
             return Ok(true);
         }
-        match block(Arc::new(Request), (Call::Wait, limit), site, |blocked| self.wait_in(blocked)) {
+        match block(Arc::new(Awaited::Stop), (Call::Wait, limit), site, |blocked| self.wait_in(blocked)) {
             Err(Halt::Stopped(stopped)) => Err(*stopped),
             waited => Ok(waited.is_ok()),
         }
-    }
-}
-
-/// The end of a pause, as a thing to wait for.
-#[derive(Debug)]
-struct Pause;
-
-/// A stop, likewise.
-#[derive(Debug)]
-struct Request;
-
-impl Resource for Pause {
-    fn holder(&self) -> Option<Hold> {
-        None
-    }
-
-    fn can_be_left(&self) -> bool {
-        false
-    }
-
-    fn describe(&self) -> Description {
-        Description { kind: "sleep".into(), name: "time".into(), ..Description::default() }
-    }
-}
-
-impl Resource for Request {
-    fn holder(&self) -> Option<Hold> {
-        None
-    }
-
-    fn can_be_left(&self) -> bool {
-        false
-    }
-
-    fn describe(&self) -> Description {
-        Description { kind: "StopToken".into(), name: "a stop".into(), ..Description::default() }
     }
 }

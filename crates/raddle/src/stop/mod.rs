@@ -12,6 +12,7 @@
 //!
 //! Not taken: asynchronous errors in running code. They strike between taking a lock and the `try` that gives it back.
 
+mod awaited;
 mod blocks;
 #[cfg(not(loom))]
 mod here;
@@ -19,6 +20,7 @@ mod here;
 mod models;
 mod token;
 
+pub use awaited::Awaited;
 pub(crate) use blocks::Outlook;
 pub use blocks::{Block, Blocks};
 #[cfg(not(loom))]

@@ -7,25 +7,7 @@ use loom::thread;
 
 use super::{Blocks, StopSource, Stopped, any_of};
 use crate::seam::{Parker, Time};
-use crate::wait::{Sleep, Waiter};
-
-struct Sleeper;
-
-impl Sleep for Sleeper {
-    type Halt = ();
-    fn sleep(&mut self, waiter: &Arc<Waiter>) -> Result<(), ()> {
-        while !waiter.is_notified() {
-            waiter.parker().park(None);
-        }
-        Ok(())
-    }
-}
-
-fn model(body: impl Fn() + Sync + Send + 'static) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(3);
-    builder.check(body);
-}
+use crate::wait::modelling::{Sleeper, model};
 
 fn stopped() -> Stopped {
     Stopped { reason: None, requested_by: "model".into(), requested_at: Time::now(), block: 0 }
@@ -37,7 +19,7 @@ fn who_waits_for_a_stop_hears_of_it() {
     model(|| {
         let source = StopSource::new();
         let token = any_of(&[source.token()]);
-        let waiter = thread::spawn(move || token.sleep(&Arc::default(), &mut Sleeper).unwrap());
+        let waiter = thread::spawn(move || token.sleep(&Arc::default(), &mut Sleeper { patient: true }).unwrap());
         assert!(source.stop_with(stopped()));
         waiter.join().unwrap();
     });

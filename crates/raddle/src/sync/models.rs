@@ -10,32 +10,9 @@ use loom::thread;
 
 use super::readers::Readers;
 use crate::seam::Concurrent;
+use crate::wait::modelling::{Sleeper, model};
 use crate::wait::turnstile::{CLOSED, MAX, STARVED};
-use crate::wait::{Ask, Order, Sleep, Turnstile, Waiter};
-
-/// Sleeps until notified, or gives up at the first look if it has no patience.
-struct Sleeper {
-    patient: bool,
-}
-
-impl Sleep for Sleeper {
-    type Halt = ();
-    fn sleep(&mut self, waiter: &Arc<Waiter>) -> Result<(), ()> {
-        while !waiter.is_notified() {
-            if !self.patient {
-                return Err(());
-            }
-            waiter.parker().park(None);
-        }
-        Ok(())
-    }
-}
-
-fn model(body: impl Fn() + Sync + Send + 'static) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(3);
-    builder.check(body);
-}
+use crate::wait::{Ask, Order, Turnstile};
 
 fn lock(order: Order) -> Arc<Turnstile> {
     Arc::new(Turnstile::new(MAX, order))

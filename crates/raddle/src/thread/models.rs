@@ -7,12 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::Carriers;
 use crate::seam::Parker;
-
-fn model(body: impl Fn() + Sync + Send + 'static) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(3);
-    builder.check(body);
-}
+use crate::wait::modelling::model;
 
 /// Has a job done and waits for it.
 fn have_done(carriers: &Arc<Carriers>, done: &Arc<AtomicUsize>) {

@@ -10,7 +10,7 @@ use loom::thread;
 
 use super::{Crew, Moment, RawJob, Rules, Task, Timers};
 use crate::seam::{Parker, Time};
-use crate::wait::Waiter;
+use crate::wait::modelling::Sleeper;
 
 fn model(body: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
@@ -43,7 +43,14 @@ fn an_entry_is_done_or_cancelled() {
         let timers = Timers::new(Arc::default());
         let done = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&done);
-        let entry = timers.at(Time(0), Box::new(move || drop(count.fetch_add(1, Ordering::SeqCst)))).unwrap();
+        let entry = timers
+            .at(
+                Time(0),
+                Box::new(move || {
+                    count.fetch_add(1, Ordering::SeqCst);
+                }),
+            )
+            .unwrap();
         let cancelled = entry.cancel().is_some();
         have_done(&timers);
         assert_eq!(done.load(Ordering::SeqCst), usize::from(!cancelled));
@@ -76,19 +83,6 @@ fn what_is_due_is_never_left_without_a_worker() {
     });
 }
 
-/// Sleeps until notified.
-struct Sleeper;
-
-impl crate::wait::Sleep for Sleeper {
-    type Halt = ();
-    fn sleep(&mut self, waiter: &Arc<Waiter>) -> Result<(), ()> {
-        while !waiter.is_notified() {
-            waiter.parker().park(None);
-        }
-        Ok(())
-    }
-}
-
 /// Runs that somebody else ends.
 struct Begun(Arc<AtomicUsize>);
 
@@ -117,7 +111,7 @@ fn a_job_ends_once_and_wakes_its_waiter() {
             let job = job.clone();
             move || job.finish(false)
         });
-        job.sleep(&Arc::default(), &mut Sleeper).expect("it has patience");
+        job.sleep(&Arc::default(), &mut Sleeper { patient: true }).expect("it has patience");
         let told = [canceller, runner].map(|thread| thread.join().unwrap());
         assert_eq!(told.iter().filter(|over| **over).count(), 1, "the end is told to one: {told:?}");
     });

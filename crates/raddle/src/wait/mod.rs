@@ -43,4 +43,6 @@ pub(crate) trait Sleep {
 }
 
 #[cfg(all(test, loom))]
+pub(crate) mod modelling;
+#[cfg(all(test, loom))]
 mod models;

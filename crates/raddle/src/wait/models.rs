@@ -8,36 +8,12 @@ use std::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
-use super::Sleep;
 use super::gate::{Gate, SHIFT};
-use super::queue::{Queue, Waiter};
+use super::modelling::{Sleeper, model};
+use super::queue::Queue;
 use crate::seam::Parker;
 use crate::sync::lock::Owned;
 use crate::sync::semaphore::Counted;
-
-/// Sleeps until notified, or gives up at the first look if it has no patience.
-struct Sleeper {
-    patient: bool,
-}
-
-impl Sleep for Sleeper {
-    type Halt = ();
-    fn sleep(&mut self, waiter: &Arc<Waiter>) -> Result<(), ()> {
-        while !waiter.is_notified() {
-            if !self.patient {
-                return Err(());
-            }
-            waiter.parker().park(None);
-        }
-        Ok(())
-    }
-}
-
-fn model(body: impl Fn() + Sync + Send + 'static) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(3);
-    builder.check(body);
-}
 
 fn take<K: super::Permits>(gate: &Gate<K>, serial: u64, patient: bool) -> bool {
     let token = serial << SHIFT;

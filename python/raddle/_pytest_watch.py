@@ -1,0 +1,155 @@
+"""What the pytest plugin does once it was asked for; see `pytest_plugin.py`, which loads this only then."""
+
+import time
+
+import pytest
+
+from . import _errors, _raddle
+from ._hooks import add_exception_hook
+from ._install import install
+from ._raddle import move_on_after
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from typing import Any
+
+LEAK_GRACE = 0.3  # seconds that a test's threads get to end by themselves
+FATAL = ("RD001", "RD002", "RD004")
+
+
+class Summary:
+    """Under `raddle run`: its reports stand at the end, since pytest captures what is written while a test runs."""
+
+    def __init__(self) -> None:
+        self.reports: list[tuple[str, str]] = []
+        _raddle.on_verdict(self.on_verdict)
+
+    def on_verdict(self, _code: str, text: str, mark: str, _raised: bool) -> None:
+        """Called by the thread that found something, in the middle of its wait."""
+        self.reports.append((text, mark))
+
+    def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
+        """The reports so far."""
+        if self.reports:
+            terminalreporter.section("raddle")
+        for text, mark in self.reports:
+            terminalreporter.write(text)
+            terminalreporter.write(mark)
+
+    def pytest_unconfigure(self) -> None:
+        """What comes now is printed."""
+        _raddle.on_verdict(None)
+
+
+class Watch:
+    """What is watched while a test runs."""
+
+    def __init__(self, leaks: str) -> None:
+        self.leaks = leaks
+        self.found: list[str] = []
+        self.scope: _raddle.DeadlineScope | None = None
+        self.reports: list[Any] = []
+        self.installed = install()
+        self.hook: Any = None
+        _raddle.on_verdict(self.on_verdict)
+
+    def pytest_sessionstart(self) -> None:
+        """Hear of errors after pytest's own plugin, which lets nobody else hear."""
+        self.hook = add_exception_hook(self.on_report)
+
+    def pytest_unconfigure(self) -> None:
+        """Take raddle out again."""
+        _raddle.on_verdict(None)
+        if self.hook is not None:
+            self.hook.remove()
+        self.installed.undo()
+
+    def on_report(self, report: "Any") -> None:
+        """An error left a thread, and nobody will take it. Those of jobs come whenever their future is freed."""
+        if report.kind in ("thread", "threading"):
+            self.reports.append(report)
+
+    def on_verdict(self, code: str, text: str, _mark: str, raised: bool) -> None:
+        """Called by the thread that found something, in the middle of its wait. What was raised, the test sees itself."""
+        if code in FATAL and not raised:
+            self.found.append(text)
+            scope = self.scope
+            if scope is not None:
+                scope.end()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: "pytest.Item") -> "Generator[None, Any, Any]":
+        """The test's function: a wait of its own that would never end is ended."""
+        before = {info.serial for info in _raddle.threads()}
+        held = {report.serial for report in _errors.undelivered_errors()}
+        item.stash[BEFORE] = (before, held)
+        self.found.clear()
+        self.reports.clear()
+        scope = move_on_after(None)
+        self.scope = None if _ignores(item, "deadlocks") else scope
+        try:
+            with scope:
+                return (yield)
+        finally:
+            self.scope = None
+            if self.found and not _ignores(item, "deadlocks"):
+                text = "\n".join(self.found)
+                self.found.clear()
+                pytest.fail(f"raddle found this while the test ran:\n\n{text}", pytrace=False)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self, item: "pytest.Item") -> "Generator[None, Any, Any]":
+        """After the fixtures of the test: what it has left behind."""
+        result = yield
+        before, held = item.stash.get(BEFORE, (None, set()))
+        if before is None:
+            return result
+        problems = [*self._left_running(item, before), *self._not_taken(item, held)]
+        if problems:
+            pytest.fail("\n".join(problems), pytrace=False)
+        return result
+
+    def _left_running(self, item: "pytest.Item", before: "set[int]") -> "list[str]":
+        if self.leaks == "none" or _ignores(item, "leaks"):
+            return []
+        end = time.monotonic() + LEAK_GRACE
+        while (left := self._new_threads(before)) and time.monotonic() < end:
+            time.sleep(0.005)
+        if not left:
+            return []
+        lines = [f"the test left {len(left)} thread{'s' if len(left) > 1 else ''} running:"]
+        for info in left:
+            started = f" (started by {info.started_by!r} at {info.spawn_site})" if info.spawn_site else ""
+            lines.append(f"  {info.name!r}{started}: {info.activity}")
+        lines.append("  (join them, stop them, or start them in a raddle.Scope)")
+        return ["\n".join(lines)]
+
+    def _new_threads(self, before: "set[int]") -> "list[Any]":
+        kinds = {"regular", "scoped", "supervised", "timer"}
+        return [
+            info
+            for info in _raddle.threads()
+            if info.serial not in before
+            and (info.kind in kinds | ({"daemon"} if self.leaks == "all" else set()))
+            and (self.leaks == "all" or not info.daemon)
+        ]
+
+    def _not_taken(self, item: "pytest.Item", held: "set[int]") -> "list[str]":
+        reports = [report for report in _errors.undelivered_errors() if report.serial not in held]
+        reports += self.reports
+        self.reports.clear()
+        if not reports or _ignores(item, "errors"):
+            return []
+        texts = [
+            f"thread {report.thread!r} failed, and nobody took its error:\n{report.traceback}" for report in reports
+        ]
+        return ["\n".join(texts)]
+
+
+BEFORE: "pytest.StashKey[tuple[set[int], set[int]]]" = pytest.StashKey()
+
+
+def _ignores(item: "pytest.Item", kind: str) -> bool:
+    """Whether a test does that on purpose."""
+    return any(not mark.args or kind in mark.args for mark in item.iter_markers("raddle_ignore"))
