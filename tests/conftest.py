@@ -12,32 +12,42 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).resolve().parent
-sys.path.insert(0, str(TESTS / "stress"))
+sys.path[:0] = [str(TESTS), str(TESTS / "stress")]
 
 import harness  # noqa: E402
+from watchdog import Watchdog  # noqa: E402
 
 LIMIT = int(os.environ.get("RADDLE_LIMIT", "60"))
 MODULES = {"std": "threading", "raddle": "raddle.threading"}
 QUEUES = {"std": "queue", "raddle": "raddle.queue"}
 FUTURES = {"std": "concurrent.futures", "raddle": "raddle.futures"}
-real_stderr = None
+AT_THE_END = 60
+watchdog = None
 
 
 def pytest_configure(config):
-    """Keeps a copy of stderr from before the capture, since a dump at the limit ends the process."""
-    global real_stderr
+    """Lets the dog out, with the stderr from before the capture."""
+    global watchdog
     config.addinivalue_line("markers", "limit(seconds): time after which all stacks are dumped and the run ends")
     capture = config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled():
-        real_stderr = os.dup(2)
+        watchdog = Watchdog(os.dup(2))
 
 
-@pytest.fixture(autouse=True)
-def time_limit(request):
-    """Ends the run with every stack when a test hangs."""
-    mark = request.node.get_closest_marker("limit")
-    with harness.limit(mark.args[0] if mark else LIMIT, file=real_stderr):
-        yield
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item):
+    """Ends the run with every stack when a test hangs, its fixtures included."""
+    mark = item.get_closest_marker("limit")
+    watchdog.begins(item.nodeid, mark.args[0] if mark else LIMIT)
+
+
+def pytest_runtest_logreport(report):
+    if report.failed:
+        watchdog.failed(report.nodeid)
+
+
+def pytest_unconfigure():
+    watchdog.begins("the end of the run", AT_THE_END)
 
 
 @pytest.fixture(params=harness.RUNTIMES)
