@@ -5,13 +5,16 @@ import time
 from concurrent.futures import ThreadPoolExecutor, wait
 
 pool = ThreadPoolExecutor(2, "crunch")
+both_are_taken = threading.Event()
 
 
 def waits():
+    both_are_taken.wait()
     wait([pool.submit(int), pool.submit(int)])
 
 
 def joins():
+    both_are_taken.set()
     helper = threading.Thread(target=help_out, name="helper-thread")
     helper.start()
     helper.join()  # waits: crunch_1
