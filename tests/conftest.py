@@ -6,6 +6,7 @@ A test that needs more than a minute says so: `@pytest.mark.limit(seconds)`.
 
 import importlib
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -26,8 +27,13 @@ watchdog = None
 
 
 def pytest_configure(config):
-    """Lets the dog out, with the stderr from before the capture."""
+    """Lets the dog out, with the stderr from before the capture.
+
+    A shell that runs this in the background has told it to ignore Ctrl-C, and all it starts; the tests send it.
+    """
     global watchdog
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "limit(seconds): time after which all stacks are dumped and the run ends")
     capture = config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled():

@@ -111,7 +111,7 @@ def test_no_wake_up_is_lost():
 
 
 def test_ctrl_c_leaves_a_join():
-    thread = raddle.spawn(raddle.sleep, 60)
+    thread = raddle.spawn(raddle.sleep, 20)
     main = threading.get_ident()
 
     def interrupt():

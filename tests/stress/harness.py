@@ -89,20 +89,22 @@ def run(argv, timeout=60, **env):
 
 
 def start(argv, **env):
-    """Starts a program with both outputs as text pipes."""
-    return subprocess.Popen(
-        argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace", env=environment(**env)
-    )
+    """Starts a program with both outputs as text pipes, in a session of its own."""
+    pipes = dict.fromkeys(("stdout", "stderr"), subprocess.PIPE)
+    return subprocess.Popen(argv, **pipes, text=True, errors="replace", env=environment(**env), start_new_session=True)
 
 
 def abort(child):
-    """Ends a program that hangs: SIGABRT for its stacks, then SIGKILL; gives what it had written."""
-    child.send_signal(signal.SIGABRT)
-    try:
-        return child.communicate(timeout=5)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        return child.communicate()
+    """Ends a program that hangs: SIGABRT for its stacks, then SIGKILL; gives what it had written.
+
+    Its own children too: one that was forked and hangs would keep the pipes open.
+    """
+    for number in signal.SIGABRT, signal.SIGKILL:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return child.communicate(timeout=5)
+    raise AssertionError(f"killed, and still its pipes are open: {child.args}")
 
 
 @contextlib.contextmanager
