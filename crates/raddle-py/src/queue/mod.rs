@@ -10,6 +10,7 @@
 //! | file | |
 //! |---|---|
 //! | `fifo.rs` | the class `Queue`, which the others derive from, in the native mode |
+//! | `methods.rs` | its methods, as the interpreter calls them |
 //! | `lifo.rs`, `priority.rs` | what differs |
 //! | `simple.rs` | `SimpleQueue`, which has one mode |
 //! | `points.rs` | finds out whether a queue may be native |
@@ -23,6 +24,7 @@
 mod compatible;
 mod fifo;
 mod lifo;
+mod methods;
 mod order;
 mod patience;
 mod points;
@@ -98,7 +100,7 @@ fn generic_alias<'py>(class: &Bound<'py, PyType>, item: &Bound<'py, PyAny>) -> P
 pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     #[cfg(not(Py_3_13))]
     module.add("ShutDown", shut_down_class(module.py())?)?;
-    fifo::add_to(module)?;
+    methods::add_to(module)?;
     lifo::add_to(module)?;
     priority::add_to(module)?;
     simple::add_to(module)?;
