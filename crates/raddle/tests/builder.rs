@@ -57,10 +57,14 @@ fn a_handle_knows_what_the_thread_is_doing() {
     assert_eq!((thread.state(), thread.is_finished(), thread.ending()), (State::Running, false, None));
     assert_eq!(wait.thread.serial, thread.id());
     assert!(thread.join_timeout(SOON).is_none());
+    let deadline = Instant::now() + SOON;
+    assert!(thread.join_deadline(deadline).is_none() && Instant::now() >= deadline);
+    assert!(thread.join_deadline(deadline).is_none());
     gate.set();
     assert!(matches!(thread.join_timeout(Duration::from_secs(60)), Some(Ok(Ok(())))));
     assert_eq!((thread.state(), thread.ending()), (State::Ended, Some(Ending::Finished)));
     assert!(matches!(thread.join_timeout(SOON), Some(Err(JoinError::Taken))));
+    assert!(matches!(thread.join_deadline(Instant::now()), Some(Err(JoinError::Taken))));
     assert!(matches!(thread.join(), Err(JoinError::Taken)));
 }
 

@@ -12,13 +12,12 @@
 use std::error::Error;
 use std::fmt::{self, Display};
 use std::io;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::Location;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use super::handle::{Came, JoinHandle, Judge, Packet};
-use super::{Origin, Thread, bind, current};
-use crate::error::message;
+use super::{Origin, Thread, bind, current, panics};
 use crate::facade::runtime;
 use crate::graph::verdict::ThreadKind;
 use crate::seam::Time;
@@ -109,6 +108,7 @@ impl Builder {
 
     /// Makes the thread known that is about to be started at `site`.
     pub(crate) fn register(&self, site: &'static Location<'static>) -> Arc<Thread> {
+        panics::listen();
         let origin = Origin::new(&current(runtime()), Some(Arc::new(*site)));
         let kind = if self.daemon { ThreadKind::Daemon } else { ThreadKind::Regular };
         let name = self.name.clone().unwrap_or_else(|| format!("{}:{}", site.file(), site.line()));
@@ -234,16 +234,16 @@ pub(crate) fn run<T>(packet: &Packet<T>, begin: impl FnOnce() -> Result<(), Stop
         packet.put(Came::Stopped(stopped));
         return;
     }
-    match catch_unwind(AssertUnwindSafe(f)) {
+    match panics::catch(f) {
         Ok(value) => {
             note_obedience(thread);
             value.into_iter().for_each(|value| packet.put(Came::Value(value)));
         }
-        Err(payload) => {
-            let message = message(payload.as_ref());
+        Err(caught) => {
+            let (message, at) = (caught.message.clone(), caught.at.clone());
             thread.set_error(message.clone());
-            packet.put(Came::Panic(payload));
-            runtime().tell(&runtime().died(thread, message, None, false));
+            packet.put(Came::Panic(Box::new(caught)));
+            runtime().tell(&runtime().died(thread, message, at, false));
         }
     }
 }

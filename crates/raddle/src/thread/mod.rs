@@ -20,6 +20,8 @@ mod join;
 #[cfg(all(test, loom))]
 mod models;
 mod origin;
+#[cfg(not(loom))]
+mod panics;
 mod registry;
 mod shutdown;
 
@@ -38,6 +40,8 @@ pub use builder::{Builder, StartError, Unstarted, spawn};
 pub use handle::JoinHandle;
 #[cfg(not(loom))]
 pub(crate) use handle::{Child, Judge, Packet};
+#[cfg(not(loom))]
+pub(crate) use panics::Caught;
 pub(crate) use registry::Registry;
 pub(crate) use shutdown::Callbacks;
 

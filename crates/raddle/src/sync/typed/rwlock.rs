@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::panic::Location;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::named::{Named, Raw};
 use crate::error::LockError;
@@ -153,6 +153,15 @@ impl<T: ?Sized> RwLock<T> {
         self.read_within(Some(limit))
     }
 
+    /// The same until `deadline`.
+    ///
+    /// # Errors
+    /// [`LockError::TimedOut`] after that.
+    #[track_caller]
+    pub fn try_read_until(&self, deadline: Instant) -> Result<RwLockReadGuard<'_, T>, LockError> {
+        self.read_within(Some(deadline.saturating_duration_since(Instant::now())))
+    }
+
     /// Takes the lock to read if nothing speaks against it.
     pub fn try_read(&self) -> Option<RwLockReadGuard<'_, T>> {
         let serial = serial(runtime);
@@ -177,6 +186,15 @@ impl<T: ?Sized> RwLock<T> {
         self.write_within(Some(limit))
     }
 
+    /// The same until `deadline`.
+    ///
+    /// # Errors
+    /// [`LockError::TimedOut`] after that.
+    #[track_caller]
+    pub fn try_write_until(&self, deadline: Instant) -> Result<RwLockWriteGuard<'_, T>, LockError> {
+        self.write_within(Some(deadline.saturating_duration_since(Instant::now())))
+    }
+
     /// Takes the lock to write if it is free.
     #[track_caller]
     pub fn try_write(&self) -> Option<RwLockWriteGuard<'_, T>> {
@@ -190,7 +208,7 @@ impl<T: ?Sized> RwLock<T> {
         let raw = &self.lock.raw;
         if !raw.try_read(serial) {
             let asked = self.asked(Side::Read, serial);
-            facade::block(asked, (Call::Acquire, limit), site, |blocked| raw.read(blocked)).map_err(LockError::of)?;
+            facade::block_for_lock(asked, (Call::Acquire, limit), site, |blocked| raw.read(blocked))?;
         }
         Ok(RwLockReadGuard { lock: self, serial, not_send: PhantomData })
     }
@@ -201,7 +219,7 @@ impl<T: ?Sized> RwLock<T> {
         let raw = &self.lock.raw;
         if !raw.try_write(serial) {
             let asked = self.asked(Side::Write, serial);
-            facade::block(asked, (Call::Acquire, limit), site, |blocked| raw.write(blocked)).map_err(LockError::of)?;
+            facade::block_for_lock(asked, (Call::Acquire, limit), site, |blocked| raw.write(blocked))?;
         }
         Ok(self.write_guard(serial, site))
     }
