@@ -23,6 +23,8 @@ mod origin;
 #[cfg(not(loom))]
 mod panics;
 mod registry;
+#[cfg(not(loom))]
+mod report;
 mod shutdown;
 
 pub use carrier::{Carriers, Job, Over, Reserved, Running};
@@ -43,6 +45,8 @@ pub(crate) use handle::{Child, Judge, Packet};
 #[cfg(not(loom))]
 pub(crate) use panics::Caught;
 pub(crate) use registry::Registry;
+#[cfg(not(loom))]
+pub use report::Report;
 pub(crate) use shutdown::Callbacks;
 
 use std::fmt;

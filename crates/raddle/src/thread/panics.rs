@@ -69,7 +69,7 @@ fn note(info: &PanicHookInfo<'_>) {
 }
 
 /// Calls `f`, the function of the calling thread.
-pub(super) fn catch<T>(f: impl FnOnce() -> T) -> Result<T, Caught> {
+pub(super) fn catch<T>(f: impl FnOnce() -> T) -> Result<T, Box<Caught>> {
     LISTENS.set(true);
     let result = catch_unwind(AssertUnwindSafe(f));
     LISTENS.set(false);
@@ -77,12 +77,12 @@ pub(super) fn catch<T>(f: impl FnOnce() -> T) -> Result<T, Caught> {
     result.map_err(|payload| caught(payload, noted))
 }
 
-fn caught(payload: Payload, noted: Option<Noted>) -> Caught {
+fn caught(payload: Payload, noted: Option<Noted>) -> Box<Caught> {
     let (kind, message) = (<dyn Any>::type_id(&*payload), message(&*payload));
     let is_it = |noted: &Noted| noted.kind == kind && noted.message == message;
     let (at, backtrace) = match noted.filter(is_it) {
         Some(noted) => (noted.at, noted.backtrace),
         None => (None, Backtrace::disabled()),
     };
-    Caught { payload, message, at, backtrace }
+    Box::new(Caught { payload, message, at, backtrace })
 }
