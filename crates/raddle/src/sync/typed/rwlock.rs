@@ -20,7 +20,8 @@ use crate::thread::serial;
 ///
 /// The counterpart of `std::sync::RwLock`; not poisoned by a panic, because guards release it like any other exit. Who goes
 /// first when readers and writers wait is the lock's [`Policy`]. A thread that reads may read again, even if a writer
-/// waits; a wait that could never end fails.
+/// waits; a wait that could never end fails. Who reads first, and writes what follows from that, takes it
+/// [`upgradable`](RwLock::upgradable).
 ///
 /// ```
 /// use raddle::{LockError, RwLock};
@@ -35,8 +36,8 @@ use crate::thread::serial;
 /// # Ok::<(), LockError>(())
 /// ```
 pub struct RwLock<T: ?Sized> {
-    lock: Arc<Named<RawRwLock>>,
-    value: UnsafeCell<T>,
+    pub(super) lock: Arc<Named<RawRwLock>>,
+    pub(super) value: UnsafeCell<T>,
 }
 
 impl Raw for RawRwLock {
@@ -49,7 +50,7 @@ impl Raw for RawRwLock {
 
 /// One side of a lock, as a thing that thread `serial` waits for.
 #[derive(Debug)]
-struct Asked {
+pub(super) struct Asked {
     lock: Arc<Named<RawRwLock>>,
     side: Side,
     serial: u64,
@@ -75,10 +76,11 @@ impl Resource for Asked {
     }
 
     fn describe(&self) -> Description {
-        let about = self.lock.describe();
-        // Where a writer took it. Of readers that is not noted: there may be many.
-        let taken_at = self.lock.raw.writer().and(about.taken_at);
-        Description { taken_at, ..about }
+        let (about, raw) = (self.lock.describe(), &self.lock.raw);
+        // Of readers that is not noted: there may be many.
+        let is_noted = |serial| raw.writer() == Some(serial) || raw.upgrader() == Some(serial);
+        let noted = self.holder().is_some_and(|hold| is_noted(hold.serial));
+        Description { taken_at: about.taken_at.filter(|_| noted), ..about }
     }
 }
 
@@ -100,8 +102,9 @@ pub struct RwLockWriteGuard<'a, T: ?Sized> {
     not_send: PhantomData<*const ()>,
 }
 
-// SAFETY: the value is reached only through guards or `&mut`. `RawRwLock` lets one write guard exist, or any number of read
-// guards, which give `&T` to several threads at once: that takes `T: Sync`. A write guard sends the value: `T: Send`.
+// SAFETY: the value is reached only through guards or `&mut`. `RawRwLock` lets one write guard or upgraded guard exist, or any
+// number of read guards (one of them upgradable), which give `&T` to several threads at once: that takes `T: Sync`. A guard
+// that writes sends the value: `T: Send`.
 unsafe impl<T: ?Sized + Send + Sync> Sync for RwLock<T> {}
 // SAFETY: moving the lock moves the value.
 unsafe impl<T: ?Sized + Send> Send for RwLock<T> {}
@@ -224,7 +227,7 @@ impl<T: ?Sized> RwLock<T> {
         Ok(self.write_guard(serial, site))
     }
 
-    fn asked(&self, side: Side, serial: u64) -> Arc<Asked> {
+    pub(super) fn asked(&self, side: Side, serial: u64) -> Arc<Asked> {
         Arc::new(Asked { lock: Arc::clone(&self.lock), side, serial })
     }
 
