@@ -1,6 +1,7 @@
 //! Every failure as data: who, what, held by whom, since when, where.
 
 use std::any::Any;
+use std::backtrace::Backtrace;
 use std::error::Error;
 use std::fmt::{self, Display};
 use std::sync::{Mutex, PoisonError};
@@ -8,11 +9,11 @@ use std::time::Duration;
 
 #[cfg(not(loom))]
 use crate::graph::Halt;
-use crate::graph::verdict::{Ending, ObjectInfo, Place, ThreadInfo, Verdict, Wait};
+use crate::graph::verdict::{Ending, Holder, ObjectInfo, Place, ThreadInfo, Verdict, Wait};
 use crate::stop::Stopped;
 use crate::thread::Lineage;
 #[cfg(not(loom))]
-use crate::thread::Thread;
+use crate::thread::{Caught, Thread};
 
 /// Why a lock was not taken.
 #[derive(Clone, Debug)]
@@ -21,19 +22,21 @@ pub enum LockError {
     Deadlock(Box<Verdict>),
     /// The wait would never have ended: the holder is dead.
     Abandoned(Box<Verdict>),
-    /// The time limit passed.
-    TimedOut,
+    /// The time limit passed. The wait says what for and how long, and who held it at its end; nobody, if it was let go just
+    /// then.
+    TimedOut(Box<Wait>),
     /// The thread was asked to stop.
     Stopped(Box<Stopped>),
 }
 
 impl LockError {
+    /// `wait` describes the wait that has ended so.
     #[cfg(not(loom))]
-    pub(crate) fn of(halt: Halt) -> LockError {
+    pub(crate) fn of(halt: Halt, wait: impl FnOnce() -> Wait) -> LockError {
         match halt {
             Halt::Deadlock(verdict) => LockError::Deadlock(verdict),
             Halt::Abandoned(verdict) => LockError::Abandoned(verdict),
-            Halt::TimedOut | Halt::Interrupted => LockError::TimedOut,
+            Halt::TimedOut | Halt::Interrupted => LockError::TimedOut(Box::new(wait())),
             Halt::Stopped(stopped) => LockError::Stopped(stopped),
         }
     }
@@ -47,23 +50,51 @@ impl LockError {
     pub fn verdict(&self) -> Option<&Verdict> {
         match self {
             LockError::Deadlock(verdict) | LockError::Abandoned(verdict) => Some(verdict),
-            LockError::TimedOut | LockError::Stopped(_) => None,
+            LockError::TimedOut(_) | LockError::Stopped(_) => None,
         }
+    }
+
+    /// Who was in the way.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// let ledger = raddle::Mutex::named("ledger", ());
+    /// let guard = ledger.lock()?;
+    /// let late = ledger.try_lock_for(Duration::from_millis(1)).err().unwrap();
+    /// assert_eq!(late.holder().unwrap().thread.name, "main");
+    /// assert!(late.to_string().starts_with("timed out: 'main' waited 0.00 s for Mutex 'ledger' at "));
+    /// # drop(guard);
+    /// # Ok::<(), raddle::LockError>(())
+    /// ```
+    pub fn holder(&self) -> Option<&Holder> {
+        let wait = match self {
+            LockError::TimedOut(wait) => Some(&**wait),
+            LockError::Deadlock(verdict) | LockError::Abandoned(verdict) => match &**verdict {
+                // The last one is the caller's.
+                Verdict::Deadlock { cycle, .. } => cycle.waits.last(),
+                Verdict::OwnerDead { wait, .. } => Some(&**wait),
+                _ => None,
+            },
+            LockError::Stopped(_) => None,
+        };
+        wait?.object.holder.as_ref()
     }
 }
 
 impl Display for LockError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let LockError::Stopped(stopped) = self {
-            return stopped.fmt(f);
-        }
-        match self.verdict() {
-            Some(Verdict::Deadlock { cycle, .. }) => {
+        let verdict = match self {
+            LockError::Stopped(stopped) => return stopped.fmt(f),
+            LockError::TimedOut(wait) => return write!(f, "timed out: {}", Waiting(wait, "waited")),
+            LockError::Deadlock(verdict) | LockError::Abandoned(verdict) => &**verdict,
+        };
+        match verdict {
+            Verdict::Deadlock { cycle, .. } => {
                 write!(f, "deadlock: {} wait for each other", Threads(cycle.waits.len()))?;
-                cycle.waits.iter().try_for_each(|wait| write!(f, "\n  {}", Waiting(wait)))
+                cycle.waits.iter().try_for_each(|wait| write!(f, "\n  {}", Waiting(wait, "waits")))
             }
-            Some(Verdict::OwnerDead { wait, .. }) => write!(f, "its holder has ended: {}", Waiting(wait)),
-            _ => f.write_str("timed out"),
+            Verdict::OwnerDead { wait, .. } => write!(f, "its holder has ended: {}", Waiting(wait, "waits")),
+            _ => f.write_str("the wait would never have ended"),
         }
     }
 }
@@ -128,12 +159,24 @@ pub enum JoinError {
 }
 
 /// A panic that ended a thread.
+///
+/// ```
+/// let thread = raddle::spawn("clerk", || panic!("no such account")).unwrap();
+/// let Err(raddle::JoinError::Panicked(panic)) = thread.join() else { panic!("it should have") };
+/// assert_eq!(panic.at.as_ref().unwrap().line, line!() - 2);
+/// assert_eq!(panic.message, "no such account");
+/// ```
 #[derive(Debug)]
 pub struct Panic {
     /// Which thread.
     pub thread: ThreadInfo,
     /// What it panicked with, if that was text.
     pub message: String,
+    /// Where; `None` if the program has set a panic hook since its first thread was started that does not call the one before
+    /// it, or if the panic was resumed, as by [`resume`](Panic::resume).
+    pub at: Option<Place>,
+    /// The calls that it was in. Captured if `RUST_BACKTRACE` or `RUST_LIB_BACKTRACE` asks for it and the place is known.
+    pub backtrace: Backtrace,
     /// Who started it, who started that one, and so on.
     pub lineage: Lineage,
     /// In a mutex only so that an error that holds it may be shared, as those of most programs must be.
@@ -145,9 +188,10 @@ pub(crate) type Payload = Box<dyn Any + Send>;
 
 impl Panic {
     #[cfg(not(loom))]
-    pub(crate) fn new(thread: &Thread, payload: Payload) -> Panic {
-        let message = message(payload.as_ref());
-        Panic { thread: thread.info(), message, lineage: thread.whole_lineage(), payload: Mutex::new(payload) }
+    pub(crate) fn new(thread: &Thread, caught: Caught) -> Panic {
+        let Caught { payload, message, at, backtrace } = caught;
+        let (thread, lineage) = (thread.info(), thread.whole_lineage());
+        Panic { thread, message, at, backtrace, lineage, payload: Mutex::new(payload) }
     }
 
     /// What it panicked with.
@@ -180,7 +224,9 @@ pub(crate) fn message(payload: &(dyn Any + Send)) -> String {
 
 impl Display for Panic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "thread '{}' panicked: {}", self.thread.name, self.message)?;
+        write!(f, "thread '{}' panicked", self.thread.name)?;
+        self.at.iter().try_for_each(|at| write!(f, " at {}:{}", at.file, at.line))?;
+        write!(f, ": {}", self.message)?;
         match (&self.thread.started_by, &self.thread.started_at) {
             (Some(by), Some(at)) => write!(f, " (started by '{by}' at {}:{})", at.file, at.line),
             _ => Ok(()),
@@ -274,15 +320,16 @@ impl Display for Threads {
     }
 }
 
-struct Waiting<'a>(&'a Wait);
+/// A wait, with a word for it.
+struct Waiting<'a>(&'a Wait, &'static str);
 
 impl Display for Waiting<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Waiting(wait) = self;
+        let Waiting(wait, waits) = self;
         let object = &wait.object;
         write!(
             f,
-            "'{}' waits {:.1} s for {} '{}'",
+            "'{}' {waits} {:.2} s for {} '{}'",
             wait.thread.name,
             wait.since.as_secs_f64(),
             object.kind,

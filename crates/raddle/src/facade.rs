@@ -5,9 +5,9 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 use std::time::Duration;
 
-use crate::error::Panic;
+use crate::error::{LockError, Panic};
 use crate::graph::verdict::{Leaked, Verdict};
-use crate::graph::{Blocked, Call, Interrupt, Resource, Sleeper};
+use crate::graph::{Blocked, Call, Halt, Interrupt, Resource, Site, Sleeper};
 use crate::runtime::{Host, Runtime};
 use crate::seam::{Parker, Time, Woken};
 use crate::stop::Stopped;
@@ -77,7 +77,8 @@ pub fn on_verdict(hook: impl Fn(&Verdict) + Send + Sync + 'static) {
 /// raddle::on_unhandled(move |panic| sender.send(panic.to_string()).unwrap());
 ///
 /// drop(raddle::spawn("forgotten", || panic!("no such account")).unwrap());
-/// assert!(receiver.recv().unwrap().starts_with("thread 'forgotten' panicked: no such account (started by 'main' at "));
+/// let told = receiver.recv().unwrap();
+/// assert!(told.starts_with("thread 'forgotten' panicked at ") && told.contains(": no such account (started by 'main' at "));
 ///
 /// let joined = raddle::spawn("joined", || panic!("no such account")).unwrap();
 /// assert!(joined.join().is_err());
@@ -173,4 +174,19 @@ pub(crate) fn block<T, E>(
     let mut sleeper = Plain;
     let mut blocked = Blocked::new((runtime(), &me), &mut sleeper, (call, deadline), resource, Some(Arc::new(*site)));
     wait(&mut blocked).inspect_err(|_| blocked.has_failed())
+}
+
+/// The same for a lock, whose holder is named when the time is up.
+pub(crate) fn block_for_lock<T>(
+    resource: Arc<dyn Resource>,
+    (call, limit): (Call, Option<Duration>),
+    site: &'static Location<'static>,
+    wait: impl FnOnce(&mut Blocked<'_>) -> Result<T, Halt>,
+) -> Result<T, LockError> {
+    let since = Time::now();
+    block(Arc::clone(&resource), (call, limit), site, wait).map_err(|halt| {
+        let me = || current(runtime()).info();
+        let timed = (since, limit.is_some());
+        LockError::of(halt, || runtime().describe_call(me(), (call, site.place()), &*resource, timed))
+    })
 }

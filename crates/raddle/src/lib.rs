@@ -47,7 +47,7 @@ pub use stop::{Elapsed, sleep, within};
 #[cfg(not(loom))]
 pub use sync::{
     Barrier, BarrierWaitResult, Condvar, Event, Latch, Mutex, MutexGuard, Once, ReentrantMutex, ReentrantMutexGuard,
-    RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore, SemaphorePermit,
+    RwLock, RwLockReadGuard, RwLockUpgradableGuard, RwLockUpgradedGuard, RwLockWriteGuard, Semaphore, SemaphorePermit,
 };
 #[cfg(not(loom))]
 pub use thread::{Builder, JoinHandle, StartError, Unstarted, spawn};

@@ -48,6 +48,65 @@ fn a_refused_thread_is_given_back_with_its_function() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn a_thread_runs_where_it_was_placed_or_is_given_back() {
+    let available = || std::thread::available_parallelism().unwrap().get();
+    let here = available();
+    let placed = Builder::new().affinity(&[0]).spawn(move || {
+        let inherited = Builder::new().spawn(available).unwrap();
+        (available(), inherited.join().unwrap())
+    });
+    assert_eq!((placed.unwrap().join().unwrap(), available()), ((1, 1), here));
+    for nowhere in [&[][..], &[9_999], &[70_000]] {
+        let owned = Arc::new(());
+        let f = {
+            let owned = Arc::clone(&owned);
+            move || drop(owned)
+        };
+        let refused =
+            Builder::new().name("nowhere").affinity(nowhere).prepare(f).start().expect_err("no such processor");
+        let text =
+            format!("the thread 'nowhere' cannot run on {nowhere:?}: this process may use none of these processors");
+        assert_eq!(refused.to_string(), text);
+        assert!(raddle::runtime().threads().iter().all(|thread| &*thread.name() != "nowhere"));
+        assert!(refused.unstarted.start().is_err());
+        assert_eq!(Arc::strong_count(&owned), 1, "the function went with the second refusal");
+    }
+}
+
+#[test]
+fn the_end_of_a_thread_is_told_before_anybody_has_joined_it() {
+    let (sender, receiver) = channel();
+    let builder =
+        Builder::new().name("t").on_exit(|_| panic!("in a hook, which concerns nobody")).on_exit(move |report| {
+            std::thread::sleep(SOON);
+            sender.send(report.clone()).unwrap();
+        });
+    let told = |ending: Ending, line: Option<u32>| {
+        let report = receiver.try_recv().expect("it was told before the join");
+        assert_eq!((report.thread.name.as_str(), &report.ending, report.lineage.iter().count()), ("t", &ending, 1));
+        assert_eq!(report.at.as_ref().map(|at| at.line), line);
+        report.to_string()
+    };
+    assert_eq!(builder.clone().spawn(|| 7).unwrap().join().unwrap(), 7);
+    assert!(told(Ending::Finished, None).starts_with("thread 't' ended after 0."));
+    assert!(builder.clone().spawn(|| panic!("no such account")).unwrap().join().is_err());
+    let text = told(Ending::Failed("no such account".into()), Some(line!() - 1));
+    assert!(text.starts_with("thread 't' panicked after 0.") && text.ends_with(": no such account"), "{text}");
+    let me = std::thread::current();
+    let stopped = Ending::Stopped(format!("stopped by '{}': enough", me.name().unwrap()));
+    let sleeper = builder.clone().spawn(|| raddle::sleep(Duration::from_secs(3600))).unwrap();
+    sleeper.stop("enough");
+    assert!(sleeper.join().unwrap().is_err());
+    told(stopped.clone(), None);
+    let later = builder.prepare(|| 7).start_after(Duration::from_secs(3600)).unwrap();
+    later.stop("enough");
+    assert!(matches!(later.join(), Err(JoinError::Stopped(_))));
+    told(stopped, None);
+    assert!(receiver.try_recv().is_err());
+}
+
+#[test]
 fn a_handle_knows_what_the_thread_is_doing() {
     let gate = Arc::new(Event::named("gate"));
     let mut thread = start("sleeper", &gate, |gate| gate.wait());
@@ -57,10 +116,14 @@ fn a_handle_knows_what_the_thread_is_doing() {
     assert_eq!((thread.state(), thread.is_finished(), thread.ending()), (State::Running, false, None));
     assert_eq!(wait.thread.serial, thread.id());
     assert!(thread.join_timeout(SOON).is_none());
+    let deadline = Instant::now() + SOON;
+    assert!(thread.join_deadline(deadline).is_none() && Instant::now() >= deadline);
+    assert!(thread.join_deadline(deadline).is_none());
     gate.set();
     assert!(matches!(thread.join_timeout(Duration::from_secs(60)), Some(Ok(Ok(())))));
     assert_eq!((thread.state(), thread.ending()), (State::Ended, Some(Ending::Finished)));
     assert!(matches!(thread.join_timeout(SOON), Some(Err(JoinError::Taken))));
+    assert!(matches!(thread.join_deadline(Instant::now()), Some(Err(JoinError::Taken))));
     assert!(matches!(thread.join(), Err(JoinError::Taken)));
 }
 

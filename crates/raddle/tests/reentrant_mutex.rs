@@ -4,6 +4,7 @@ mod common;
 
 use std::cell::Cell;
 use std::sync::Arc;
+use std::time::Instant;
 
 use common::{SOON, start, wait_of};
 use raddle::graph::verdict::{Ending, Verdict};
@@ -35,11 +36,16 @@ fn a_waiter_that_times_out_leaves_the_lock_to_its_holder() {
     let lock = shared("account");
     let guard = lock.lock().unwrap();
     let late = start("late", &lock, |lock| lock.try_lock_for(SOON).err());
-    assert!(matches!(late.join().unwrap(), Some(LockError::TimedOut)));
+    let Some(LockError::TimedOut(wait)) = late.join().unwrap() else { panic!("it is taken") };
+    assert_eq!((wait.thread.name.as_str(), wait.object.name.as_str(), wait.timed), ("late", "account", true));
+    assert!(wait.since >= SOON && wait.at.unwrap().file == file!());
+    let holder = wait.object.holder.unwrap();
+    assert_eq!(Some(holder.thread.serial), lock.holder());
+    assert!(holder.taken_at.is_some() && holder.ended.is_none());
     assert!(lock.holder().is_some());
     drop(guard);
     assert_eq!(lock.holder(), None);
-    assert!(lock.try_lock_for(SOON).is_ok());
+    assert!(lock.try_lock_for(SOON).is_ok() && lock.try_lock_until(Instant::now()).is_ok());
 }
 
 #[test]

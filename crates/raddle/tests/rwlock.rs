@@ -4,7 +4,7 @@ mod common;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{SOON, start, wait_of};
 use raddle::graph::verdict::Verdict;
@@ -49,8 +49,17 @@ fn readers_that_came_after_a_writer_stand_behind_it_unless_they_read_already() {
     let reading = table.read().unwrap();
     let writer = start("writer", &table, |table| *table.write().unwrap() += 1);
     assert_eq!(wait_of(&writer).object.name, "table");
-    let reader = start("reader", &table, |table| table.try_read_for(SOON).is_err());
-    assert!(reader.join().unwrap());
+    let reader = start("reader", &table, |table| table.try_read_for(SOON).err());
+    let late = reader.join().unwrap().expect("a writer waits");
+    // It stood behind the writer, which is no writer yet.
+    assert!(late.to_string().starts_with("timed out: 'reader' waited 0.0"), "{late}");
+    assert!(matches!(&late, LockError::TimedOut(wait) if wait.object.name == "table"));
+    let other = start("other", &table, |table| table.try_write_until(Instant::now() + SOON).err());
+    let late = other.join().unwrap().expect("somebody reads");
+    assert_eq!(
+        late.holder().unwrap().thread.name,
+        "readers_that_came_after_a_writer_stand_behind_it_unless_they_read_already"
+    );
     assert_eq!(*table.read().unwrap(), 0);
     assert_eq!(table.waiters().iter().map(|wait| wait.thread.name.as_str()).collect::<Vec<_>>(), ["writer"]);
     drop(reading);

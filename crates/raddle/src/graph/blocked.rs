@@ -241,6 +241,11 @@ impl<'a> Blocked<'a> {
         self.deadline.is_some_and(|deadline| deadline <= Time::now())
     }
 
+    /// What was waited for has come, and more has to be waited for, in the same call.
+    pub(crate) fn waits_anew(&mut self) {
+        self.withdraw();
+    }
+
     /// From here on the wait has no time limit and cannot be stopped.
     pub(crate) fn lift_limit(&mut self) {
         // What was published says otherwise.

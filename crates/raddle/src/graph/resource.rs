@@ -1,6 +1,7 @@
 //! What the graph asks of the things that threads wait for.
 
 use std::fmt::Debug;
+use std::panic::Location;
 use std::sync::Arc;
 
 use super::verdict::Place;
@@ -98,8 +99,15 @@ pub trait Site: Send + Sync + Debug {
     fn place(&self) -> Option<Place>;
 }
 
-impl Site for std::panic::Location<'static> {
+impl Site for Location<'static> {
     fn place(&self) -> Option<Place> {
-        Some(Place { file: self.file().to_owned(), line: self.line(), end_line: self.line(), ..Place::default() })
+        Some(Place::from(self))
+    }
+}
+
+impl From<&Location<'_>> for Place {
+    fn from(location: &Location<'_>) -> Place {
+        let (file, line) = (location.file().to_owned(), location.line());
+        Place { file, line, end_line: line, ..Place::default() }
     }
 }

@@ -7,19 +7,25 @@ use crate::graph::verdict::{
 };
 use crate::graph::{Call, Record, Resource, Step};
 use crate::runtime::Runtime;
+use crate::seam::Time;
 use crate::thread::Thread;
 
 impl Runtime {
     /// A thread that sleeps as `record` says.
     pub(crate) fn describe(&self, thread: ThreadInfo, record: &Record) -> Wait {
-        Wait {
-            thread,
-            object: self.object(&*record.resource).0,
-            call: record.call.to_string(),
-            at: record.site.as_ref().and_then(|site| site.place()),
-            since: record.since.elapsed(),
-            timed: record.timed,
-        }
+        let at = record.site.as_ref().and_then(|site| site.place());
+        self.describe_call(thread, (record.call, at), &*record.resource, (record.since, record.timed))
+    }
+
+    /// A thread that waits for `resource`, or has just waited, in that call, since then, and whether it gives up by itself.
+    pub(crate) fn describe_call(
+        &self,
+        thread: ThreadInfo,
+        (call, at): (Call, Option<Place>),
+        resource: &dyn Resource,
+        (since, timed): (Time, bool),
+    ) -> Wait {
+        Wait { thread, object: self.object(resource).0, call: call.to_string(), at, since: since.elapsed(), timed }
     }
 
     /// What a reader should know of an object, and where it was last taken, by its holder or by the last one it had.

@@ -224,7 +224,7 @@ impl<'scope> Scope<'scope, '_> {
         let body = {
             let (packet, shared) = (Arc::clone(&packet), Arc::clone(&self.shared));
             move || {
-                run(&packet, || Ok(()), || Some(shared.in_time(f)));
+                run(&packet, || Ok(()), || shared.in_time(f));
                 shared.ends(&*packet);
             }
         };

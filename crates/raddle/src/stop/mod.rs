@@ -63,7 +63,7 @@ impl Stopped {
     /// let stopped = source.token().stopped().unwrap().clone();
     /// let error = raddle::LockError::from(stopped.clone());
     /// assert_eq!(Stopped::behind(&error), Some(&stopped));
-    /// assert_eq!(Stopped::behind(&raddle::LockError::TimedOut), None);
+    /// assert_eq!(Stopped::behind(&std::fmt::Error), None);
     /// ```
     pub fn behind<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Stopped> {
         let stopped = |error: &'a (dyn Error + 'static)| {

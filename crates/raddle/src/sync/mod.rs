@@ -20,7 +20,7 @@ mod typed;
 #[cfg(not(loom))]
 pub use typed::{
     Barrier, BarrierWaitResult, Condvar, Event, Latch, Mutex, MutexGuard, Once, ReentrantMutex, ReentrantMutexGuard,
-    RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore, SemaphorePermit,
+    RwLock, RwLockReadGuard, RwLockUpgradableGuard, RwLockUpgradedGuard, RwLockWriteGuard, Semaphore, SemaphorePermit,
 };
 
 pub use barrier::{Arrival, Broken, Failure, RawBarrier};

@@ -9,6 +9,7 @@ use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
 use super::readers::Readers;
+use super::rwlock::{Policy, RawRwLock};
 use crate::seam::Concurrent;
 use crate::wait::modelling::{Sleeper, model};
 use crate::wait::turnstile::{CLOSED, MAX, STARVED};
@@ -23,11 +24,11 @@ fn take(lock: &Turnstile, ask: Ask, patient: bool) -> bool {
 }
 
 fn read(lock: &Turnstile, serial: u64, patient: bool) -> bool {
-    take(lock, Ask { serial, amount: 1, heeds: CLOSED | STARVED, closes: false, insists: true }, patient)
+    take(lock, Ask { serial, amount: 1, heeds: CLOSED | STARVED, closes: false, insists: true, inside: false }, patient)
 }
 
 fn write(lock: &Turnstile, serial: u64, patient: bool) -> bool {
-    take(lock, Ask { serial, amount: MAX, heeds: STARVED, closes: true, insists: true }, patient)
+    take(lock, Ask { serial, amount: MAX, heeds: STARVED, closes: true, insists: true, inside: false }, patient)
 }
 
 fn give(lock: &Turnstile, amount: u64) {
@@ -81,6 +82,109 @@ fn a_lock_for_writers_first_serves_a_reader_and_a_writer() {
     a_reader_a_writer(Order::Large);
 }
 
+/// Makes one place all of them.
+fn upgrade(lock: &Turnstile, serial: u64, patient: bool) -> bool {
+    take(lock, Ask { serial, amount: MAX - 1, heeds: 0, closes: true, insists: false, inside: true }, patient)
+}
+
+/// A reader upgrades while another one leaves, and a writer comes, which may be in the line before it or called at that moment:
+/// the upgrade passes it, for it waits for the reader.
+fn an_upgrade_a_writer(order: Order) {
+    model(move || {
+        let (lock, inside) = (lock(order), Arc::new(AtomicUsize::new(0)));
+        assert!(read(&lock, 1, true));
+        let upgrader = thread::spawn({
+            let (lock, inside) = (lock.clone(), inside.clone());
+            move || {
+                assert!(read(&lock, 2, true));
+                assert!(upgrade(&lock, 2, true));
+                assert_eq!(inside.fetch_add(10, Ordering::SeqCst), 0);
+                inside.fetch_sub(10, Ordering::SeqCst);
+                give(&lock, MAX - 1);
+                give(&lock, 1);
+            }
+        });
+        let writer = thread::spawn({
+            let (lock, inside) = (lock.clone(), inside.clone());
+            move || {
+                assert!(write(&lock, 3, true));
+                assert_eq!(inside.fetch_add(10, Ordering::SeqCst), 0);
+                inside.fetch_sub(10, Ordering::SeqCst);
+                give(&lock, MAX);
+            }
+        });
+        give(&lock, 1);
+        upgrader.join().unwrap();
+        writer.join().unwrap();
+        assert_eq!(lock.taken(), 0);
+        assert!(lock.try_take(1, !0));
+    });
+}
+
+#[test]
+fn a_fair_lock_upgrades_before_a_writer() {
+    an_upgrade_a_writer(Order::Come);
+}
+
+#[test]
+fn a_lock_for_readers_first_upgrades_before_a_writer() {
+    an_upgrade_a_writer(Order::Small);
+}
+
+#[test]
+fn a_lock_for_writers_first_upgrades_before_a_writer() {
+    an_upgrade_a_writer(Order::Large);
+}
+
+/// An upgrade is given up while a reader stands in line behind it: that one goes in.
+#[test]
+fn an_upgrade_that_is_given_up_opens_the_door() {
+    model(|| {
+        let lock = lock(Order::Come);
+        assert!(read(&lock, 1, true) && read(&lock, 2, true));
+        let upgrader = thread::spawn({
+            let lock = lock.clone();
+            move || assert!(!upgrade(&lock, 1, false))
+        });
+        // The second reader stays inside, so the upgrade has no chance.
+        assert!(read(&lock, 3, true));
+        upgrader.join().unwrap();
+        (0..3).for_each(|_| give(&lock, 1));
+        assert!(lock.try_take(MAX, !0));
+    });
+}
+
+/// Two threads want to read and to write then what follows from that: one of them at most may upgrade, and it always can.
+#[test]
+fn two_upgradable_readers_never_wait_for_each_other() {
+    model(|| {
+        let shared = Arc::new((RawRwLock::new(Policy::Fair), AtomicUsize::new(0)));
+        let work = |serial: u64| {
+            let shared = Arc::clone(&shared);
+            move || {
+                let (lock, value) = &*shared;
+                if !lock.try_upgradable(serial) {
+                    return 0;
+                }
+                let read = value.load(Ordering::Relaxed);
+                assert_eq!(lock.upgrader(), Some(serial));
+                lock.upgrade_asleep((serial, &Arc::default()), &mut Sleeper { patient: true }).unwrap();
+                assert_eq!(lock.writer(), Some(serial));
+                value.store(read + 1, Ordering::Relaxed);
+                lock.downgrade(serial).unwrap();
+                assert_eq!(value.load(Ordering::Relaxed), read + 1);
+                lock.release_upgradable(serial).unwrap();
+                1
+            }
+        };
+        let other = thread::spawn(work(2));
+        let done = work(1)();
+        let done = done + other.join().unwrap();
+        assert_eq!(shared.1.load(Ordering::Relaxed), done);
+        assert!(done > 0 && !shared.0.is_held() && shared.0.upgrader().is_none());
+    });
+}
+
 /// A writer gives up while a reader stands in line behind it, inside is a reader: the other reader goes in.
 #[test]
 fn a_writer_that_gives_up_opens_the_door() {
@@ -128,7 +232,7 @@ fn more_places_reach_all_who_wait() {
         let permits = Arc::new(Turnstile::<Concurrent>::new(0, Order::Come));
         let threads = [1, 2].map(|serial| {
             let permits = permits.clone();
-            let ask = Ask { serial, amount: 1, heeds: STARVED, closes: false, insists: true };
+            let ask = Ask { serial, amount: 1, heeds: STARVED, closes: false, insists: true, inside: false };
             thread::spawn(move || assert!(take(&permits, ask, true)))
         });
         permits.resize(|places| places + 2);

@@ -84,7 +84,8 @@ impl<P, S: Sharing> RawPermits<P, S> {
     /// Why the wait ended without them.
     pub fn take(&self, amount: u64, blocked: &mut Blocked<'_>) -> Result<(), Halt> {
         let me = blocked.me;
-        let ask = Ask { serial: me.serial(), amount, heeds: self.heeds(), closes: self.fair, insists: true };
+        let ask =
+            Ask { serial: me.serial(), amount, heeds: self.heeds(), closes: self.fair, insists: true, inside: false };
         self.turnstile.take(ask, me.parker(), blocked)
     }
 

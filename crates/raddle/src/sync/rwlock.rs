@@ -10,16 +10,24 @@
 //!
 //! All these are owned holds: nobody but the holder ends one.
 //!
+//! One of the readers may be upgradable: it may become the writer without letting go first, so what it has read is still
+//! true then. For that it holds the *right to upgrade* beside its place. It takes the right first, and has to wait for it
+//! without a place: of two readers that both want to write and both wait for the other to let go, which is what a lock
+//! that upgrades just anybody ends in, there is never a second one. To upgrade is to take all other places, before any writer in
+//! the line, because that waits for this reader.
+//!
 //! A thread that reads may read again, whoever waits: behind a writer that waits for it, it would wait for itself. A
 //! writer may take nothing again: a guard for reading beside one for writing would see the value change.
 
-use super::lock::NotHeld;
+use std::sync::Arc;
+
+use super::lock::{NotHeld, RawLock};
 use super::readers::Readers;
 use crate::graph::{Blocked, Halt, Hold};
 use crate::seam::atomic::{AtomicU64, Ordering};
-use crate::seam::{Concurrent, Sharing};
+use crate::seam::{Concurrent, Parker, Sharing};
 use crate::wait::turnstile::{CLOSED, MAX, STARVED};
-use crate::wait::{Ask, Order, Turnstile};
+use crate::wait::{Ask, Order, Sleep, Turnstile};
 
 /// Who goes first when readers and writers wait.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,6 +48,10 @@ pub enum Side {
     Read,
     /// To hold it alone.
     Write,
+    /// To read as the one that may upgrade.
+    Upgradable,
+    /// To hold it alone, as the one that reads and may upgrade.
+    Upgrade,
 }
 
 /// A lock for readers and writers without a value and without a runtime: the caller brings its serial and its way to sleep.
@@ -61,6 +73,8 @@ pub struct RawRwLock<S = Concurrent> {
     /// 0 if there is none; written by the writer itself.
     writer: AtomicU64,
     readers: Readers<S>,
+    /// The right to upgrade. Whoever has it reads, or writes, or is about to read.
+    right: RawLock<S>,
 }
 
 impl RawRwLock {
@@ -78,7 +92,13 @@ impl<S: Sharing> RawRwLock<S> {
             Policy::Read => Order::Small,
             Policy::Write => Order::Large,
         };
-        RawRwLock { turnstile: Turnstile::new(MAX, order), policy, writer: AtomicU64::new(0), readers: Readers::new() }
+        RawRwLock {
+            turnstile: Turnstile::new(MAX, order),
+            policy,
+            writer: AtomicU64::new(0),
+            readers: Readers::new(),
+            right: RawLock::default(),
+        }
     }
 
     /// Who goes first.
@@ -92,17 +112,18 @@ impl<S: Sharing> RawRwLock<S> {
     }
 
     fn ask(&self, serial: u64, side: Side) -> Ask {
+        let closes = self.policy != Policy::Read;
         match side {
-            Side::Read => Ask {
+            Side::Read | Side::Upgradable => Ask {
                 serial,
                 amount: 1,
                 heeds: self.readers_heed(),
                 closes: false,
                 insists: self.policy != Policy::Write,
+                inside: false,
             },
-            Side::Write => {
-                Ask { serial, amount: MAX, heeds: STARVED, closes: self.policy != Policy::Read, insists: true }
-            }
+            Side::Write => Ask { serial, amount: MAX, heeds: STARVED, closes, insists: true, inside: false },
+            Side::Upgrade => Ask { serial, amount: MAX - 1, heeds: 0, closes, insists: false, inside: true },
         }
     }
 
@@ -153,6 +174,105 @@ impl<S: Sharing> RawRwLock<S> {
         Ok(())
     }
 
+    /// Takes the lock for thread `serial` to read as the one that may upgrade, if nothing speaks against it.
+    pub fn try_upgradable(&self, serial: u64) -> bool {
+        if !self.right.try_acquire(serial, true) {
+            return false;
+        }
+        let took = self.try_read(serial);
+        if !took {
+            self.give_up_right(serial);
+        }
+        took
+    }
+
+    /// The same, sleeping as `blocked` says until that can be done.
+    ///
+    /// # Errors
+    /// Why the wait ended without the lock.
+    pub fn upgradable(&self, blocked: &mut Blocked<'_>) -> Result<(), Halt> {
+        let serial = blocked.me.serial();
+        self.right.acquire(true, blocked)?;
+        if self.try_read(serial) {
+            return Ok(());
+        }
+        blocked.waits_anew();
+        self.read(blocked).inspect_err(|_| self.give_up_right(serial))
+    }
+
+    fn give_up_right(&self, serial: u64) {
+        let given = self.right.release_by(serial);
+        debug_assert!(given.is_ok());
+    }
+
+    /// Makes thread `serial`, which reads and may upgrade, the writer if nobody else reads.
+    pub fn try_upgrade(&self, serial: u64) -> bool {
+        let took = self.turnstile.try_take(MAX - 1, 0);
+        if took {
+            self.upgraded(serial);
+        }
+        took
+    }
+
+    /// The same, sleeping as `blocked` says until nobody else reads.
+    ///
+    /// # Errors
+    /// Why the wait ended; the thread reads as before.
+    pub fn upgrade(&self, blocked: &mut Blocked<'_>) -> Result<(), Halt> {
+        let me = blocked.me;
+        self.upgrade_asleep((me.serial(), me.parker()), blocked)
+    }
+
+    pub(super) fn upgrade_asleep<Z: Sleep>(
+        &self,
+        (serial, parker): (u64, &Arc<Parker>),
+        sleep: &mut Z,
+    ) -> Result<(), Z::Halt> {
+        self.turnstile.take(self.ask(serial, Side::Upgrade), parker, sleep)?;
+        self.upgraded(serial);
+        Ok(())
+    }
+
+    /// From a reader to the writer. In this order, so that a look always finds it.
+    fn upgraded(&self, serial: u64) {
+        self.writer.store(serial, Ordering::Release);
+        let was_in = self.readers.cross_out(serial);
+        debug_assert!(was_in);
+    }
+
+    /// Thread `serial` has written after an upgrade, and reads on as the one that may upgrade.
+    ///
+    /// # Errors
+    /// [`NotHeld`] if it does not write.
+    pub fn downgrade(&self, serial: u64) -> Result<(), NotHeld> {
+        if self.writer() != Some(serial) || self.upgrader() != Some(serial) {
+            return Err(NotHeld);
+        }
+        self.readers.enter(serial);
+        self.writer.store(0, Ordering::Release);
+        self.give(MAX - 1);
+        Ok(())
+    }
+
+    /// Thread `serial` has read as the one that may upgrade.
+    ///
+    /// # Errors
+    /// [`NotHeld`] if it does not, or if it writes.
+    pub fn release_upgradable(&self, serial: u64) -> Result<(), NotHeld> {
+        if self.upgrader() != Some(serial) || self.writer() == Some(serial) {
+            return Err(NotHeld);
+        }
+        // The right goes in any case: the place may have been given back as if it were any reader's.
+        let released = self.release_read(serial);
+        self.give_up_right(serial);
+        released
+    }
+
+    /// The serial of the thread that may upgrade; it may have done so.
+    pub fn upgrader(&self) -> Option<u64> {
+        self.right.holder()
+    }
+
     /// Thread `serial` has read; undoes one of its takes.
     ///
     /// # Errors
@@ -192,6 +312,8 @@ impl<S: Sharing> RawRwLock<S> {
         while self.release_read(serial).is_ok() {
             ended += 1;
         }
+        // After the places, as always; a hold of its own it is not.
+        let _ = self.right.release_by(serial);
         ended
     }
 
@@ -222,12 +344,17 @@ impl<S: Sharing> RawRwLock<S> {
             return vec![hold(writer)];
         }
         match side {
-            Side::Read => {
+            Side::Upgradable if self.waits_for_right(serial) => self.upgrader().into_iter().map(hold).collect(),
+            Side::Read | Side::Upgradable => {
                 let ahead = self.turnstile.large_before(serial);
                 ahead.map(|serial| Hold { serial, owned: true, strict: false }).into_iter().collect()
             }
-            Side::Write => {
+            Side::Write | Side::Upgrade => {
                 let mut readers = self.readers();
+                if side == Side::Upgrade {
+                    // The hold that it makes more of is not in its way; another one of its own is.
+                    readers.iter().position(|reader| *reader == serial).map(|place| readers.swap_remove(place));
+                }
                 // Its own hold is the shortest explanation.
                 readers.sort_unstable_by_key(|reader| (*reader != serial, *reader));
                 readers.dedup();
@@ -236,10 +363,17 @@ impl<S: Sharing> RawRwLock<S> {
         }
     }
 
+    /// Whether thread `serial`, which sleeps on its way to be the one that may upgrade, sleeps for the right. One that has it and
+    /// reads asks a second time; one that has it and does not read sleeps for its place.
+    fn waits_for_right(&self, serial: u64) -> bool {
+        self.upgrader() != Some(serial) || self.reads(serial)
+    }
+
     /// Makes it a free lock again. For the child of a fork: no thread may be waiting.
     pub fn reset(&self) {
         self.writer.store(0, Ordering::Release);
         self.readers.reset();
         self.turnstile.reset();
+        self.right.reset();
     }
 }

@@ -12,16 +12,16 @@
 use std::error::Error;
 use std::fmt::{self, Display};
 use std::io;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::panic::Location;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use super::handle::{Came, JoinHandle, Judge, Packet};
-use super::{Origin, Thread, bind, current};
-use crate::error::message;
+use super::report::{OnExit, Report};
+use super::{Origin, Thread, bind, current, panics};
 use crate::facade::runtime;
-use crate::graph::verdict::ThreadKind;
-use crate::seam::Time;
+use crate::graph::verdict::{Place, ThreadKind};
+use crate::seam::{Time, thread as system};
 use crate::stop::{self, Stopped};
 
 /// How soon a step of the system's clock is noticed by a thread that waits for a time of day.
@@ -57,6 +57,8 @@ pub struct Builder {
     name: Option<String>,
     daemon: bool,
     stack_size: Option<usize>,
+    affinity: Option<Vec<usize>>,
+    on_exit: OnExit,
 }
 
 impl Builder {
@@ -81,6 +83,39 @@ impl Builder {
     /// The size of its stack in bytes; the standard library's default unless this is said.
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.stack_size = Some(bytes);
+        self
+    }
+
+    /// The processors that it may run on, by the system's numbers, which count from 0; those of its starter unless this is
+    /// said. The start is refused if the process may use none of them, and on other systems than Linux.
+    ///
+    /// ```
+    /// # if cfg!(not(target_os = "linux")) { return Ok(()) }
+    /// let first = raddle::Builder::new().affinity(&[0]).spawn(std::thread::available_parallelism)?;
+    /// assert_eq!(first.join().unwrap()?.get(), 1);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn affinity(mut self, processors: &[usize]) -> Self {
+        self.affinity = Some(processors.to_vec());
+        self
+    }
+
+    /// Has `hook` called by the thread itself when its function has ended, however that was, and before anybody's join of it
+    /// returns. May be said several times. A panic in it is not the thread's; a call in it that waits is a stop point like any
+    /// other, so after a stop it needs a [`shield`](crate::stop::shield).
+    ///
+    /// ```
+    /// use raddle::graph::verdict::Ending;
+    /// use std::sync::mpsc::channel;
+    /// let (sender, receiver) = channel();
+    /// let described = raddle::Builder::new().name("clerk").on_exit(move |report| sender.send(report.clone()).unwrap());
+    /// let clerk = described.spawn(|| panic!("no such account"))?;
+    /// assert!(clerk.join().is_err());
+    /// assert_eq!(receiver.try_recv().unwrap().ending, Ending::Failed("no such account".into()));
+    /// # Ok::<(), raddle::StartError<()>>(())
+    /// ```
+    pub fn on_exit(mut self, hook: impl Fn(&Report) + Send + Sync + 'static) -> Self {
+        self.on_exit.add(hook);
         self
     }
 
@@ -109,6 +144,7 @@ impl Builder {
 
     /// Makes the thread known that is about to be started at `site`.
     pub(crate) fn register(&self, site: &'static Location<'static>) -> Arc<Thread> {
+        panics::listen();
         let origin = Origin::new(&current(runtime()), Some(Arc::new(*site)));
         let kind = if self.daemon { ThreadKind::Daemon } else { ThreadKind::Regular };
         let name = self.name.clone().unwrap_or_else(|| format!("{}:{}", site.file(), site.line()));
@@ -124,6 +160,11 @@ impl Builder {
             Some(bytes) => builder.stack_size(bytes),
             None => builder,
         }
+    }
+
+    /// Lets `thread` run where it shall.
+    fn place(&self, thread: std::thread::JoinHandle<()>) -> io::Result<()> {
+        self.affinity.as_ref().map_or(Ok(()), |processors| system::set_affinity(&thread, processors))
     }
 }
 
@@ -187,23 +228,30 @@ impl<T: Send + 'static> Unstarted<T> {
         let packet = Arc::new(Packet::new(builder.register(site), Judge::LENIENT));
         // Not moved into the thread: it would be lost if the system refuses.
         let handover = Arc::new(Mutex::new(Some(f)));
-        let take = |handover: &Mutex<Option<_>>| handover.lock().unwrap_or_else(PoisonError::into_inner).take();
         let body = {
-            let (packet, handover) = (Arc::clone(&packet), Arc::clone(&handover));
+            let (packet, handover, on_exit) = (Arc::clone(&packet), Arc::clone(&handover), builder.on_exit.clone());
             move || {
-                let f = take(&handover);
-                run(&packet, || begins.wait(), || f.map(|f| f()));
+                let Some(f) = locked(&handover).take() else { return };
+                let at = run(&packet, || begins.wait(), f);
+                on_exit.tell(packet.thread(), at);
             }
         };
-        match (builder.system(packet.thread()).spawn(body), handover) {
-            (Ok(_), _) => Ok(JoinHandle::new(packet)),
-            (Err(error), handover) => {
+        // One that has to be placed waits for its function until it is, or never gets it.
+        let unplaced = builder.affinity.is_some().then(|| locked(&handover));
+        match builder.system(packet.thread()).spawn(body).and_then(|thread| builder.place(thread)) {
+            Ok(()) => Ok(JoinHandle::new(packet)),
+            Err(error) => {
                 runtime().forget(packet.thread());
-                let f = take(&handover).expect("a thread that does not run has not taken its function");
+                let f = unplaced.unwrap_or_else(|| locked(&handover)).take();
+                let f = f.expect("a thread that does not run has not taken its function");
                 Err(StartError { error, unstarted: Unstarted { builder, f } })
             }
         }
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Begins {
@@ -225,25 +273,31 @@ impl Begins {
     }
 }
 
-/// The life of a thread, on itself. `f` gives nothing if it was taken from outside, which does not happen.
-pub(crate) fn run<T>(packet: &Packet<T>, begin: impl FnOnce() -> Result<(), Stopped>, f: impl FnOnce() -> Option<T>) {
+/// The life of a thread, on itself. Where it panicked, if it did and that is known.
+pub(crate) fn run<T>(
+    packet: &Packet<T>,
+    begin: impl FnOnce() -> Result<(), Stopped>,
+    f: impl FnOnce() -> T,
+) -> Option<Place> {
     let thread = packet.thread();
     bind(runtime(), thread);
     if let Err(stopped) = begin() {
         thread.set_stopped(stopped.clone());
         packet.put(Came::Stopped(stopped));
-        return;
+        return None;
     }
-    match catch_unwind(AssertUnwindSafe(f)) {
+    match panics::catch(f) {
         Ok(value) => {
             note_obedience(thread);
-            value.into_iter().for_each(|value| packet.put(Came::Value(value)));
+            packet.put(Came::Value(value));
+            None
         }
-        Err(payload) => {
-            let message = message(payload.as_ref());
+        Err(caught) => {
+            let (message, at) = (caught.message.clone(), caught.at.clone());
             thread.set_error(message.clone());
-            packet.put(Came::Panic(payload));
-            runtime().tell(&runtime().died(thread, message, None, false));
+            packet.put(Came::Panic(caught));
+            runtime().tell(&runtime().died(thread, message, at.clone(), false));
+            at
         }
     }
 }
@@ -277,8 +331,14 @@ impl<T> fmt::Debug for StartError<T> {
 
 impl<T> Display for StartError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let limits = super::limits();
         let name = self.unstarted.builder.name.as_deref().unwrap_or("without a name");
+        if let (Some(processors), io::ErrorKind::InvalidInput) = (&self.unstarted.builder.affinity, self.error.kind()) {
+            return write!(
+                f,
+                "the thread '{name}' cannot run on {processors:?}: this process may use none of these processors"
+            );
+        }
+        let limits = super::limits();
         write!(
             f,
             "the system refuses the thread '{name}': {} ({limits}; end some or raise the limit, then ",

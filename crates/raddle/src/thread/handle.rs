@@ -15,10 +15,10 @@
 use std::fmt;
 use std::panic::Location;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::{Delivery, Lineage, State, Thread};
-use crate::error::{JoinError, Panic, Payload};
+use super::{Caught, Delivery, Lineage, State, Thread};
+use crate::error::{JoinError, Panic};
 use crate::facade::{block, runtime, unhandled};
 use crate::graph::verdict::Ending;
 use crate::graph::{Call, Halt};
@@ -29,7 +29,7 @@ use crate::stop::{StopToken, Stopped, request};
 /// What comes of a thread.
 pub(crate) enum Came<T> {
     Value(T),
-    Panic(Payload),
+    Panic(Box<Caught>),
     /// It was stopped before it began.
     Stopped(Stopped),
 }
@@ -89,8 +89,8 @@ impl<T> Drop for Packet<T> {
     fn drop(&mut self) {
         if self.delivery.give_up() {
             let came = self.came().take();
-            if let Some(Came::Panic(payload)) = came {
-                unhandled(&Panic::new(&self.thread, payload));
+            if let Some(Came::Panic(caught)) = came {
+                unhandled(&Panic::new(&self.thread, *caught));
             }
         }
     }
@@ -122,7 +122,7 @@ impl<T: Send> Child for Packet<T> {
         }
         let came = self.came().take();
         match came? {
-            Came::Panic(payload) => Some(ChildError::Panicked(Box::new(Panic::new(&self.thread, payload)))),
+            Came::Panic(caught) => Some(ChildError::Panicked(Box::new(Panic::new(&self.thread, *caught)))),
             Came::Value(value) => {
                 let (thread, lineage) = (Box::new(self.thread.info()), self.thread.whole_lineage());
                 (self.judge.error)(value).map(|error| ChildError::Failed { thread, lineage, error })
@@ -179,7 +179,24 @@ impl<T> JoinHandle<T> {
     /// ```
     #[track_caller]
     pub fn join_timeout(&mut self, limit: Duration) -> Option<Result<T, JoinError>> {
-        let site = Location::caller();
+        self.join_within(limit, Location::caller())
+    }
+
+    /// The same until `deadline`, for several threads that one moment holds for.
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    /// let deadline = Instant::now() + Duration::from_secs(60);
+    /// let threads = [1, 2].map(|number| raddle::spawn("doubler", move || 2 * number).unwrap());
+    /// let doubled = threads.map(|mut thread| thread.join_deadline(deadline).expect("a minute is enough").unwrap());
+    /// assert_eq!(doubled, [2, 4]);
+    /// ```
+    #[track_caller]
+    pub fn join_deadline(&mut self, deadline: Instant) -> Option<Result<T, JoinError>> {
+        self.join_within(deadline.saturating_duration_since(Instant::now()), Location::caller())
+    }
+
+    fn join_within(&mut self, limit: Duration, site: &'static Location<'static>) -> Option<Result<T, JoinError>> {
         match self.wait_within(Some(limit), site) {
             Ok(true) => Some(self.take()),
             Ok(false) => None,
@@ -212,7 +229,7 @@ impl<T> JoinHandle<T> {
         let taken = std::mem::replace(&mut self.taken, true);
         match self.packet.take() {
             Some(Came::Value(value)) => Ok(value),
-            Some(Came::Panic(payload)) => Err(JoinError::Panicked(Box::new(Panic::new(self.thread(), payload)))),
+            Some(Came::Panic(caught)) => Err(JoinError::Panicked(Box::new(Panic::new(self.thread(), *caught)))),
             Some(Came::Stopped(stopped)) => Err(JoinError::Stopped(Box::new(stopped))),
             // By an earlier join, or by the end of its scope.
             None if taken || self.packet.delivery.is_taken() => Err(JoinError::Taken),

@@ -20,7 +20,11 @@ mod join;
 #[cfg(all(test, loom))]
 mod models;
 mod origin;
+#[cfg(not(loom))]
+mod panics;
 mod registry;
+#[cfg(not(loom))]
+mod report;
 mod shutdown;
 
 pub use carrier::{Carriers, Job, Over, Reserved, Running};
@@ -38,7 +42,11 @@ pub use builder::{Builder, StartError, Unstarted, spawn};
 pub use handle::JoinHandle;
 #[cfg(not(loom))]
 pub(crate) use handle::{Child, Judge, Packet};
+#[cfg(not(loom))]
+pub(crate) use panics::Caught;
 pub(crate) use registry::Registry;
+#[cfg(not(loom))]
+pub use report::Report;
 pub(crate) use shutdown::Callbacks;
 
 use std::fmt;

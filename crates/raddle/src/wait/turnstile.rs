@@ -63,6 +63,8 @@ pub(crate) struct Ask {
     pub(crate) closes: bool,
     /// Whether it sets STARVED when it has come too late too often.
     pub(crate) insists: bool,
+    /// Whether it has a place already and wants all others: it comes before whoever else wants several, for they wait for it.
+    pub(crate) inside: bool,
 }
 
 /// A place in the line.
@@ -98,11 +100,12 @@ impl Line {
     /// Who fits into `room` places, as indices into `waiting` in the order of the calls: nobody passes one who does not fit.
     fn fitting(&self, order: Order, mut room: u64) -> Vec<usize> {
         let mut places: Vec<usize> = (0..self.waiting.len()).collect();
-        let is_large = |place: &usize| self.waiting[*place].ask.amount > 1;
+        let ask = |place: &usize| self.waiting[*place].ask;
+        places.sort_by_key(|place| !ask(place).inside);
         match order {
             Order::Come => {}
-            Order::Small => places.sort_by_key(is_large),
-            Order::Large => places.sort_by_key(|place| !is_large(place)),
+            Order::Small => places.sort_by_key(|place| ask(place).amount > 1),
+            Order::Large => places.sort_by_key(|place| ask(place).amount == 1),
         }
         let fits = |place: &usize| {
             let left = room.checked_sub(self.waiting[*place].ask.amount);
@@ -299,7 +302,8 @@ impl<S: Sharing> Turnstile<S> {
         let line = self.locked();
         let place = line.waiting.iter().position(|turn| turn.ask.serial == serial)?;
         let ahead = if self.order == Order::Large { line.waiting.len() } else { place };
-        let mut before = line.called.iter().chain(line.waiting.range(..ahead)).map(|turn| turn.ask);
+        let first = line.waiting.iter().filter(|turn| turn.ask.inside && self.order != Order::Small);
+        let mut before = line.called.iter().chain(first).chain(line.waiting.range(..ahead)).map(|turn| turn.ask);
         before.find(|ask| ask.amount > 1 && ask.serial != serial).map(|ask| ask.serial)
     }
 

@@ -3,8 +3,10 @@
 use std::ffi::CStr;
 use std::io;
 use std::os::raw::c_void;
+use std::os::unix::thread::JoinHandleExt;
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
 
 /// What a thread runs.
 type Body = Box<dyn FnOnce() + Send>;
@@ -84,6 +86,27 @@ pub(crate) fn rename(thread: u32, name: &str) {
         // A thread that has ended has no such file, and needs no name.
         let _ = std::fs::write(format!("/proc/self/task/{thread}/comm"), name);
     }
+}
+
+/// Lets a thread run on those processors only.
+///
+/// # Errors
+/// What the system says if it refuses: the process may use none of them.
+pub(crate) fn set_affinity(thread: &JoinHandle<()>, processors: &[usize]) -> io::Result<()> {
+    const BITS: usize = u64::BITS as usize;
+    /// More than any kernel is built for.
+    const MOST: usize = 1 << 16;
+    let mut set = vec![0u64; 16];
+    for processor in processors.iter().copied().filter(|processor| *processor < MOST) {
+        set.resize(set.len().max(processor / BITS + 1), 0);
+        set[processor / BITS] |= 1 << (processor % BITS);
+    }
+    // SAFETY: the handle keeps the thread's number valid; the set is as large as it says, and the call reads it as the words
+    // that it is made of, which is what a `cpu_set_t` is.
+    let status = unsafe {
+        libc::pthread_setaffinity_np(thread.as_pthread_t(), size_of_val(&*set), set.as_ptr().cast::<libc::cpu_set_t>())
+    };
+    if status == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(status)) }
 }
 
 /// What the system keeps for each thread and hands from a thread to those it makes.

@@ -30,6 +30,14 @@ pub(crate) fn is_gone(_: u32) -> bool {
 /// Not done.
 pub(crate) fn rename(_: u32, _: &str) {}
 
+/// Not done.
+///
+/// # Errors
+/// Always.
+pub(crate) fn set_affinity(_: &std::thread::JoinHandle<()>, _: &[usize]) -> io::Result<()> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, "nothing is known here of which processors a thread may run on"))
+}
+
 /// Nothing equals it, not even itself.
 #[derive(Clone, Debug)]
 pub(crate) struct Inherited;

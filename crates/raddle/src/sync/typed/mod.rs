@@ -17,6 +17,7 @@ mod once;
 mod reentrant_mutex;
 mod rwlock;
 mod semaphore;
+mod upgradable;
 
 pub use barrier::{Barrier, BarrierWaitResult};
 pub use condvar::Condvar;
@@ -27,3 +28,4 @@ pub use once::Once;
 pub use reentrant_mutex::{ReentrantMutex, ReentrantMutexGuard};
 pub use rwlock::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 pub use semaphore::{Semaphore, SemaphorePermit};
+pub use upgradable::{RwLockUpgradableGuard, RwLockUpgradedGuard};

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::panic::Location;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::named::{Named, Raw};
 use crate::error::LockError;
@@ -86,11 +86,31 @@ impl<T: ?Sized> Mutex<T> {
 
     /// Takes the lock, waiting for it no longer than `limit`.
     ///
+    /// ```
+    /// use raddle::{LockError, Mutex};
+    /// use std::time::Duration;
+    /// let ledger = Mutex::named("ledger", 0);
+    /// let guard = ledger.lock()?;
+    /// let Err(LockError::TimedOut(wait)) = ledger.try_lock_for(Duration::from_millis(1)) else { panic!("it is taken") };
+    /// assert_eq!(wait.object.holder.unwrap().thread.name, "main");
+    /// # drop(guard);
+    /// # Ok::<(), LockError>(())
+    /// ```
+    ///
     /// # Errors
     /// [`LockError::TimedOut`] after that.
     #[track_caller]
     pub fn try_lock_for(&self, limit: Duration) -> Result<MutexGuard<'_, T>, LockError> {
         self.lock_within(Some(limit))
+    }
+
+    /// The same until `deadline`.
+    ///
+    /// # Errors
+    /// [`LockError::TimedOut`] after that.
+    #[track_caller]
+    pub fn try_lock_until(&self, deadline: Instant) -> Result<MutexGuard<'_, T>, LockError> {
+        self.lock_within(Some(deadline.saturating_duration_since(Instant::now())))
     }
 
     /// Takes the lock if it is free.
@@ -115,7 +135,7 @@ impl<T: ?Sized> Mutex<T> {
         site: &'static Location<'static>,
     ) -> Result<(), LockError> {
         let lock = &self.lock;
-        lock.block((call, limit), site, |blocked| lock.raw.acquire(true, blocked)).map_err(LockError::of)?;
+        lock.block_for_lock((call, limit), site, |blocked| lock.raw.acquire(true, blocked))?;
         lock.note(site);
         Ok(())
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::time::Duration;
 
+use crate::error::LockError;
 use crate::facade;
 use crate::graph::{Blocked, Call, Description, Halt, Hold, Resource, Site};
 use crate::stop::Stopped;
@@ -66,6 +67,16 @@ impl<R: Raw + 'static> Named<R> {
         wait: impl FnOnce(&mut Blocked<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         facade::block(Arc::clone(self) as Arc<dyn Resource>, call, site, wait)
+    }
+
+    /// The same for a thing that one thread holds.
+    pub(super) fn block_for_lock<T>(
+        self: &Arc<Self>,
+        call: (Call, Option<Duration>),
+        site: &'static Location<'static>,
+        wait: impl FnOnce(&mut Blocked<'_>) -> Result<T, Halt>,
+    ) -> Result<T, LockError> {
+        facade::block_for_lock(Arc::clone(self) as Arc<dyn Resource>, call, site, wait)
     }
 
     /// The same for a wait that nothing but its time limit or a stop can end before its time: whether it got what it was for.

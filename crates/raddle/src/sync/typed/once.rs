@@ -84,10 +84,7 @@ impl Once {
         let (site, raw) = (Location::caller(), &self.once.raw);
         let mine = match raw.try_begin(serial(runtime)) {
             Some(mine) => mine,
-            None => {
-                let begin = self.once.block((Call::Acquire, None), site, |blocked| raw.begin(blocked));
-                begin.map_err(LockError::of)?
-            }
+            None => self.once.block_for_lock((Call::Acquire, None), site, |blocked| raw.begin(blocked))?,
         };
         if mine {
             self.once.note(site);

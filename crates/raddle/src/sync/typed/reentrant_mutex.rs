@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::panic::Location;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::named::{Named, Raw};
 use crate::error::LockError;
@@ -91,6 +91,15 @@ impl<T: ?Sized> ReentrantMutex<T> {
         self.lock_within(Some(limit))
     }
 
+    /// The same until `deadline`.
+    ///
+    /// # Errors
+    /// [`LockError::TimedOut`] after that.
+    #[track_caller]
+    pub fn try_lock_until(&self, deadline: Instant) -> Result<ReentrantMutexGuard<'_, T>, LockError> {
+        self.lock_within(Some(deadline.saturating_duration_since(Instant::now())))
+    }
+
     /// Takes the lock if no other thread holds it.
     #[track_caller]
     pub fn try_lock(&self) -> Option<ReentrantMutexGuard<'_, T>> {
@@ -103,8 +112,7 @@ impl<T: ?Sized> ReentrantMutex<T> {
         let (me, site) = (serial(runtime), Location::caller());
         let lock = &self.lock;
         if !lock.raw.try_acquire(me) {
-            let acquire = lock.block((Call::Acquire, limit), site, |blocked| lock.raw.acquire(blocked));
-            acquire.map_err(LockError::of)?;
+            lock.block_for_lock((Call::Acquire, limit), site, |blocked| lock.raw.acquire(blocked))?;
         }
         Ok(self.guard(me, site))
     }

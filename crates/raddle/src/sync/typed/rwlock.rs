@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::panic::Location;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::named::{Named, Raw};
 use crate::error::LockError;
@@ -20,7 +20,8 @@ use crate::thread::serial;
 ///
 /// The counterpart of `std::sync::RwLock`; not poisoned by a panic, because guards release it like any other exit. Who goes
 /// first when readers and writers wait is the lock's [`Policy`]. A thread that reads may read again, even if a writer
-/// waits; a wait that could never end fails.
+/// waits; a wait that could never end fails. Who reads first, and writes what follows from that, takes it
+/// [`upgradable`](RwLock::upgradable).
 ///
 /// ```
 /// use raddle::{LockError, RwLock};
@@ -35,8 +36,8 @@ use crate::thread::serial;
 /// # Ok::<(), LockError>(())
 /// ```
 pub struct RwLock<T: ?Sized> {
-    lock: Arc<Named<RawRwLock>>,
-    value: UnsafeCell<T>,
+    pub(super) lock: Arc<Named<RawRwLock>>,
+    pub(super) value: UnsafeCell<T>,
 }
 
 impl Raw for RawRwLock {
@@ -49,7 +50,7 @@ impl Raw for RawRwLock {
 
 /// One side of a lock, as a thing that thread `serial` waits for.
 #[derive(Debug)]
-struct Asked {
+pub(super) struct Asked {
     lock: Arc<Named<RawRwLock>>,
     side: Side,
     serial: u64,
@@ -75,10 +76,11 @@ impl Resource for Asked {
     }
 
     fn describe(&self) -> Description {
-        let about = self.lock.describe();
-        // Where a writer took it. Of readers that is not noted: there may be many.
-        let taken_at = self.lock.raw.writer().and(about.taken_at);
-        Description { taken_at, ..about }
+        let (about, raw) = (self.lock.describe(), &self.lock.raw);
+        // Of readers that is not noted: there may be many.
+        let is_noted = |serial| raw.writer() == Some(serial) || raw.upgrader() == Some(serial);
+        let noted = self.holder().is_some_and(|hold| is_noted(hold.serial));
+        Description { taken_at: about.taken_at.filter(|_| noted), ..about }
     }
 }
 
@@ -100,8 +102,9 @@ pub struct RwLockWriteGuard<'a, T: ?Sized> {
     not_send: PhantomData<*const ()>,
 }
 
-// SAFETY: the value is reached only through guards or `&mut`. `RawRwLock` lets one write guard exist, or any number of read
-// guards, which give `&T` to several threads at once: that takes `T: Sync`. A write guard sends the value: `T: Send`.
+// SAFETY: the value is reached only through guards or `&mut`. `RawRwLock` lets one write guard or upgraded guard exist, or any
+// number of read guards (one of them upgradable), which give `&T` to several threads at once: that takes `T: Sync`. A guard
+// that writes sends the value: `T: Send`.
 unsafe impl<T: ?Sized + Send + Sync> Sync for RwLock<T> {}
 // SAFETY: moving the lock moves the value.
 unsafe impl<T: ?Sized + Send> Send for RwLock<T> {}
@@ -153,6 +156,15 @@ impl<T: ?Sized> RwLock<T> {
         self.read_within(Some(limit))
     }
 
+    /// The same until `deadline`.
+    ///
+    /// # Errors
+    /// [`LockError::TimedOut`] after that.
+    #[track_caller]
+    pub fn try_read_until(&self, deadline: Instant) -> Result<RwLockReadGuard<'_, T>, LockError> {
+        self.read_within(Some(deadline.saturating_duration_since(Instant::now())))
+    }
+
     /// Takes the lock to read if nothing speaks against it.
     pub fn try_read(&self) -> Option<RwLockReadGuard<'_, T>> {
         let serial = serial(runtime);
@@ -177,6 +189,15 @@ impl<T: ?Sized> RwLock<T> {
         self.write_within(Some(limit))
     }
 
+    /// The same until `deadline`.
+    ///
+    /// # Errors
+    /// [`LockError::TimedOut`] after that.
+    #[track_caller]
+    pub fn try_write_until(&self, deadline: Instant) -> Result<RwLockWriteGuard<'_, T>, LockError> {
+        self.write_within(Some(deadline.saturating_duration_since(Instant::now())))
+    }
+
     /// Takes the lock to write if it is free.
     #[track_caller]
     pub fn try_write(&self) -> Option<RwLockWriteGuard<'_, T>> {
@@ -190,7 +211,7 @@ impl<T: ?Sized> RwLock<T> {
         let raw = &self.lock.raw;
         if !raw.try_read(serial) {
             let asked = self.asked(Side::Read, serial);
-            facade::block(asked, (Call::Acquire, limit), site, |blocked| raw.read(blocked)).map_err(LockError::of)?;
+            facade::block_for_lock(asked, (Call::Acquire, limit), site, |blocked| raw.read(blocked))?;
         }
         Ok(RwLockReadGuard { lock: self, serial, not_send: PhantomData })
     }
@@ -201,12 +222,12 @@ impl<T: ?Sized> RwLock<T> {
         let raw = &self.lock.raw;
         if !raw.try_write(serial) {
             let asked = self.asked(Side::Write, serial);
-            facade::block(asked, (Call::Acquire, limit), site, |blocked| raw.write(blocked)).map_err(LockError::of)?;
+            facade::block_for_lock(asked, (Call::Acquire, limit), site, |blocked| raw.write(blocked))?;
         }
         Ok(self.write_guard(serial, site))
     }
 
-    fn asked(&self, side: Side, serial: u64) -> Arc<Asked> {
+    pub(super) fn asked(&self, side: Side, serial: u64) -> Arc<Asked> {
         Arc::new(Asked { lock: Arc::clone(&self.lock), side, serial })
     }
 
