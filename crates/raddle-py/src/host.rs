@@ -166,10 +166,18 @@ fn print(verdict: &Verdict) {
     let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
+/// The places of what was printed.
+static TOLD: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
+
+/// Has everything printed again that was before: from now on, whoever reads is somebody else.
+#[pyfunction]
+fn tell_again() {
+    TOLD.lock().unwrap_or_else(PoisonError::into_inner).clear();
+}
+
 /// A loop can run into the same deadlock again and again, and take the locks of a thousand objects in the wrong order: what
 /// happened at the same places is printed once.
 fn is_new(verdict: &Verdict) -> bool {
-    static TOLD: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
     let mut places: Vec<String> = match verdict {
         Verdict::Deadlock { cycle, .. } => cycle.waits.iter().map(places_of_wait).collect(),
         Verdict::Inversion { circle } => circle.iter().map(places_of_takes).collect(),
@@ -309,6 +317,7 @@ fn codes() -> Vec<(&'static str, &'static str)> {
 pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(configure, module)?)?;
     module.add_function(wrap_pyfunction!(on_verdict, module)?)?;
+    module.add_function(wrap_pyfunction!(tell_again, module)?)?;
     module.add_function(wrap_pyfunction!(is_observed, module)?)?;
     module.add_function(wrap_pyfunction!(observe_program, module)?)?;
     module.add_function(wrap_pyfunction!(died, module)?)?;
