@@ -19,7 +19,7 @@ use crate::graph::{Blocked, Halt, Hold};
 use crate::seam::atomic::{AtomicU64, Ordering};
 use crate::seam::{Concurrent, Sharing};
 use crate::wait::turnstile::{CLOSED, MAX, STARVED};
-use crate::wait::{Ask, Order, Turnstile};
+use crate::wait::{Ask, LockNumber, Order, Turnstile};
 
 /// Who goes first when readers and writers wait.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,6 +61,7 @@ pub struct RawRwLock<S = Concurrent> {
     /// 0 if there is none; written by the writer itself.
     writer: AtomicU64,
     readers: Readers<S>,
+    number: LockNumber,
 }
 
 impl RawRwLock {
@@ -78,7 +79,13 @@ impl<S: Sharing> RawRwLock<S> {
             Policy::Read => Order::Small,
             Policy::Write => Order::Large,
         };
-        RawRwLock { turnstile: Turnstile::new(MAX, order), policy, writer: AtomicU64::new(0), readers: Readers::new() }
+        RawRwLock {
+            turnstile: Turnstile::new(MAX, order),
+            policy,
+            writer: AtomicU64::new(0),
+            readers: Readers::new(),
+            number: LockNumber::default(),
+        }
     }
 
     /// Who goes first.
@@ -206,13 +213,31 @@ impl<S: Sharing> RawRwLock<S> {
         self.readers.all()
     }
 
+    /// How often thread `serial` reads.
+    #[inline]
+    pub fn reads_of(&self, serial: u64) -> usize {
+        self.readers.count(serial)
+    }
+
+    /// As [`RawLock::number`](super::RawLock::number).
+    #[inline]
+    pub fn number(&self) -> u64 {
+        self.number.get()
+    }
+
+    /// As [`RawLock::number_so_far`](super::RawLock::number_so_far).
+    #[inline]
+    pub fn number_so_far(&self) -> u64 {
+        self.number.so_far()
+    }
+
     /// Whether anybody holds it.
     pub fn is_held(&self) -> bool {
         self.turnstile.taken() != 0
     }
 
     fn reads(&self, serial: u64) -> bool {
-        self.readers.all().contains(&serial)
+        self.readers.count(serial) > 0
     }
 
     /// For whom thread `serial` waits that wants `side`: each of them has to let go, or to go on, first.
