@@ -201,9 +201,10 @@ fn line(place: &Place) -> (&str, u32) {
     (&place.file, place.line)
 }
 
-/// Chooses what is done about deadlocks. `deadlocks`: "raise", "report" or "off"; `grace` in seconds.
+/// Chooses what is done about deadlocks. `deadlocks`: "raise", "report" or "off"; `grace` and `hold_warn` in seconds.
 #[pyfunction]
-fn configure(deadlocks: &str, grace: f64) -> PyResult<()> {
+#[pyo3(signature = (deadlocks, grace, hold_warn=None))]
+fn configure(deadlocks: &str, grace: f64, hold_warn: Option<f64>) -> PyResult<()> {
     let deadlocks = match deadlocks {
         "raise" => Deadlocks::Raise,
         "report" => Deadlocks::Report,
@@ -216,7 +217,15 @@ fn configure(deadlocks: &str, grace: f64) -> PyResult<()> {
     let grace = Duration::try_from_secs_f64(grace).map_err(|_| {
         PyValueError::new_err(format!("deadlock_grace must be a number of seconds, 0 or more, got {grace}"))
     })?;
-    runtime().set_policy(Policy { deadlocks, grace });
+    let limit = |seconds: f64| Duration::try_from_secs_f64(seconds).ok().filter(|limit| !limit.is_zero());
+    let hold_warn = match hold_warn {
+        Some(seconds) => Some(limit(seconds).ok_or_else(|| {
+            let text = format!("hold_warn must be a number of seconds above 0, or None, got {seconds}");
+            PyValueError::new_err(text)
+        })?),
+        None => None,
+    };
+    runtime().set_policy(Policy { deadlocks, grace, hold_warn });
     Ok(())
 }
 

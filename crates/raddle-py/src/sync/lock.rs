@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use raddle::error::Misuse;
 use raddle::graph::learner::Token;
 use raddle::graph::verdict::Place;
-use raddle::graph::{Call, Description, Hold, Resource, Site};
+use raddle::graph::{Call, Description, Hold, Lasting, Resource, Site};
 use raddle::sync::{NotHeld, RawLock};
 
 use super::order::{self, Calls, Learned, Single};
@@ -110,9 +110,17 @@ impl Resource for Held {
         self.0.get().raw.hold()
     }
 
+    fn lasting(&self) -> Option<Lasting<'_>> {
+        Some(self.0.get().raw.lasting())
+    }
+
+    fn identity(&self) -> usize {
+        self.0.as_ptr() as usize
+    }
+
     fn describe(&self) -> Description {
         let lock = self.0.get();
-        Python::attach(|py| describe(py, "Lock", self.0.as_ptr() as usize, &lock.made_cell(), &lock.taken))
+        Python::attach(|py| describe(py, "Lock", self.identity(), &lock.made_cell(), &lock.taken))
     }
 }
 

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use raddle::error::Misuse;
 use raddle::graph::learner::Token;
-use raddle::graph::{Call, Description, Hold, Resource};
+use raddle::graph::{Call, Description, Hold, Lasting, Resource};
 use raddle::sync::{NotHeld, RawRLock};
 
 use super::lock::describe_named;
@@ -115,6 +115,10 @@ pub(super) struct Held(pub(super) Py<RLock>);
 impl Resource for Held {
     fn holder(&self) -> Option<Hold> {
         self.0.get().raw.hold()
+    }
+
+    fn lasting(&self) -> Option<Lasting<'_>> {
+        Some(self.0.get().raw.lasting())
     }
 
     fn identity(&self) -> usize {

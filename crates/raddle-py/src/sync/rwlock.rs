@@ -11,7 +11,7 @@ use pyo3::ffi::PyObject;
 use pyo3::prelude::*;
 use raddle::error::Misuse;
 use raddle::graph::learner::{Taken, Token};
-use raddle::graph::{Call, Description, Hold, Resource};
+use raddle::graph::{Call, Description, Hold, Lasting, Resource};
 use raddle::sync::{NotHeld, Policy, RawRwLock, Side};
 
 use super::answers::{self, Holder, Timed, Waiter, Within};
@@ -88,6 +88,10 @@ impl Resource for Asked {
 
     fn other_holders(&self) -> Vec<Hold> {
         self.holds().into_iter().skip(1).collect()
+    }
+
+    fn lasting(&self) -> Option<Lasting<'_>> {
+        Some(self.core.get().raw.lasting(self.side))
     }
 
     fn identity(&self) -> usize {

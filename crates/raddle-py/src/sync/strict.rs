@@ -10,7 +10,7 @@ use pyo3::ffi::PyObject;
 use pyo3::prelude::*;
 use raddle::error::Misuse;
 use raddle::graph::learner::Token;
-use raddle::graph::{Call, Description, Hold, Resource};
+use raddle::graph::{Call, Description, Hold, Lasting, Resource};
 use raddle::sync::{NotHeld, RawLock};
 
 use super::answers::{self, Holder, Timed, Waiter, Within};
@@ -51,6 +51,10 @@ struct Held(Py<StrictLock>);
 impl Resource for Held {
     fn holder(&self) -> Option<Hold> {
         self.0.get().raw.hold().map(|hold| Hold { owned: true, strict: true, ..hold })
+    }
+
+    fn lasting(&self) -> Option<Lasting<'_>> {
+        Some(self.0.get().raw.lasting())
     }
 
     fn identity(&self) -> usize {

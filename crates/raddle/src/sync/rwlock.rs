@@ -15,7 +15,7 @@
 
 use super::lock::NotHeld;
 use super::readers::Readers;
-use crate::graph::{Blocked, Halt, Hold};
+use crate::graph::{Blocked, Halt, Hold, Lasting};
 use crate::seam::atomic::{AtomicU64, Ordering};
 use crate::seam::{Concurrent, Sharing};
 use crate::wait::turnstile::{CLOSED, MAX, STARVED};
@@ -259,6 +259,13 @@ impl<S: Sharing> RawRwLock<S> {
                 readers.into_iter().map(hold).collect()
             }
         }
+    }
+
+    /// The present holds of those who keep everybody out that wants `side`, to be told from the next ones by a thread that
+    /// waits.
+    pub fn lasting(&self, side: Side) -> Lasting<'_> {
+        // A reader that waits while no writer is inside stands behind one in line, who holds nothing.
+        self.turnstile.lasting(side == Side::Write || self.writer().is_some())
     }
 
     /// Makes it a free lock again. For the child of a fork: no thread may be waiting.

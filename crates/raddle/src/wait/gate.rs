@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use super::fork::{Asleep, Home};
 use super::queue::{Line, Waiter, remove};
-use super::{LockNumber, Sleep};
+use super::{Holds, Lasting, LockNumber, Sleep};
 use crate::seam::atomic::{AtomicU64, Ordering};
 use crate::seam::{Concurrent, Guard, Mutex, Parker, Sharing, Word};
 
@@ -70,6 +70,7 @@ struct Queued {
     line: Mutex<Line>,
     tag: u64,
     number: LockNumber,
+    holds: Holds,
 }
 
 /// Set in no tag, and in no address of a user's process.
@@ -190,6 +191,9 @@ impl<K: Permits, S: Sharing> Gate<K, S> {
             }
         });
         let woken = if waking { line.pop_front().inspect(|waiter| waiter.mark()) } else { None };
+        if waking {
+            self.made().holds.end();
+        }
         drop(line);
         wake(woken);
         refused.map_or(Ok(()), Err)
@@ -280,6 +284,13 @@ impl<K: Permits, S: Sharing> Gate<K, S> {
     /// Sets the kind's bits, as after a fork or a pickle: nobody may be waiting.
     pub(crate) fn reset(&self, permits: u64) {
         self.word.store(permits << SHIFT);
+    }
+
+    /// The present hold, for a thread that stands in the queue.
+    #[cold]
+    pub(crate) fn lasting(&self) -> Lasting<'_> {
+        let _line = self.locked();
+        self.made().holds.now(self.word() & (WAITERS | WOKEN) == WAITERS)
     }
 
     /// The queue, locked; its flags are cleared if it was lost in a fork.

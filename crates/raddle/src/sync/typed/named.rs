@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use std::time::Duration;
 
 use crate::facade;
-use crate::graph::{Blocked, Call, Description, Halt, Hold, Resource, Site};
+use crate::graph::{Blocked, Call, Description, Halt, Hold, Lasting, Resource, Site};
 use crate::stop::Stopped;
 
 /// A raw form under a typed one.
@@ -18,6 +18,11 @@ pub(super) trait Raw: Send + Sync {
 
     /// Who holds it; nobody in particular, if it is not a thing that one thread holds.
     fn hold(&self) -> Option<Hold> {
+        None
+    }
+
+    /// See [`Resource::lasting`].
+    fn lasting(&self) -> Option<Lasting<'_>> {
         None
     }
 }
@@ -90,6 +95,10 @@ impl<R: Raw + 'static> Named<R> {
 impl<R: Raw + 'static> Resource for Named<R> {
     fn holder(&self) -> Option<Hold> {
         self.raw.hold()
+    }
+
+    fn lasting(&self) -> Option<Lasting<'_>> {
+        self.raw.lasting()
     }
 
     fn identity(&self) -> usize {
