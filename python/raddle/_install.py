@@ -143,6 +143,7 @@ def install(
     deadlocks: str = "raise",
     deadlock_grace: float = 0.2,
     lock_order: bool = False,
+    hold_warn: "float | None" = None,
     daemon_grace: float = 0.0,
     exit_notice: "float | None" = None,
     exit_timeout: "float | None" = None,
@@ -155,6 +156,8 @@ def install(
     deadlock_grace: seconds that something which may pass by itself must stand before it is reported.
     lock_order: learn in which order threads take their locks, and report on stderr opposite orders (RD006), which will be a
         deadlock one day. To be asked for before the program takes `acquire` or `release` from a lock to keep it.
+    hold_warn: report on stderr (RD013) who has held a lock for so many seconds while others wait for it, and where that thread is;
+        once for each hold. Of locks, re-entrant locks and RWLocks.
     daemon_grace: seconds that daemon threads get to stop at the end of the program. They are asked to when main is done and the
         other threads have ended; those that are left are listed on stderr. 0: as on the standard library, they are not asked.
     exit_notice: after so many seconds of waiting for threads at the end, say on stderr who keeps the program alive, and where.
@@ -179,7 +182,7 @@ def install(
     """
     if sigterm not in (None, "stop"):
         raise ValueError(f"sigterm must be 'stop' or None, got {sigterm!r}")
-    _raddle.configure(deadlocks, deadlock_grace)
+    _raddle.configure(deadlocks, deadlock_grace, hold_warn)
     exit_before = _raddle.configure_exit(daemon_grace, exit_notice, exit_timeout)
     sigterm_before = _raddle.handle_sigterm() if sigterm is not None else None
     undo: list[_Put] = []

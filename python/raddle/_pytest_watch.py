@@ -1,4 +1,10 @@
-"""What the pytest plugin does once it was asked for; see `pytest_plugin.py`, which loads this only then."""
+"""What the pytest plugin does once it was asked for; see `pytest_plugin.py`, which loads this only then.
+
+Lock orders are kept from one test to the next. Of locks that were made for a test they are forgotten with these, so tests that
+have nothing in common cannot accuse each other; a lock that several tests share is the same one in the program, and two tests
+that take two such locks in opposite orders show what only chance would show in one. In different threads, as ever: what main
+does in one test after the other, it does not do twice at a time.
+"""
 
 import time
 
@@ -48,9 +54,10 @@ class Watch:
     def __init__(self, leaks: str) -> None:
         self.leaks = leaks
         self.found: list[str] = []
+        self.opposite: list[str] = []  # lock orders, until a test has failed for them
         self.scope: _raddle.DeadlineScope | None = None
         self.reports: list[Any] = []
-        self.installed = install()
+        self.installed = install(lock_order=True)
         self.hook: Any = None
         _raddle.on_verdict(self.on_verdict)
 
@@ -72,6 +79,8 @@ class Watch:
 
     def on_verdict(self, code: str, text: str, _mark: str, raised: bool) -> None:
         """Called by the thread that found something, in the middle of its wait. What was raised, the test sees itself."""
+        if code == "RD006":
+            self.opposite.append(text)
         if code in FATAL and not raised:
             self.found.append(text)
             scope = self.scope
@@ -86,17 +95,22 @@ class Watch:
         item.stash[BEFORE] = (before, held)
         self.found.clear()
         self.reports.clear()
+        _raddle.tell_again()
+        result = None
         scope = move_on_after(None)
         self.scope = None if _ignores(item, "deadlocks") else scope
         try:
             with scope:
-                return (yield)
+                result = yield
         finally:
             self.scope = None
             if self.found and not _ignores(item, "deadlocks"):
                 text = "\n".join(self.found)
                 self.found.clear()
                 pytest.fail(f"raddle found this while the test ran:\n\n{text}", pytrace=False)
+        if problems := self._opposite_orders(item):
+            pytest.fail("\n".join(problems), pytrace=False)
+        return result
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self, item: "pytest.Item") -> "Generator[None, Any, Any]":
@@ -105,7 +119,7 @@ class Watch:
         before, held = item.stash.get(BEFORE, (None, set()))
         if before is None:
             return result
-        problems = [*self._left_running(item, before), *self._not_taken(item, held)]
+        problems = [*self._left_running(item, before), *self._not_taken(item, held), *self._opposite_orders(item)]
         if problems:
             pytest.fail("\n".join(problems), pytrace=False)
         return result
@@ -134,6 +148,14 @@ class Watch:
             and (info.kind in kinds | ({"daemon"} if self.leaks == "all" else set()))
             and (self.leaks == "all" or not info.daemon)
         ]
+
+    def _opposite_orders(self, item: "pytest.Item") -> "list[str]":
+        """What the test's function has not failed for yet: after one that failed by itself, in fixtures."""
+        texts = self.opposite[:]
+        del self.opposite[: len(texts)]  # others may come meanwhile
+        if not texts or _ignores(item, "lock_order"):
+            return []
+        return ["raddle found this while the test ran:\n\n" + "\n".join(texts)]
 
     def _not_taken(self, item: "pytest.Item", held: "set[int]") -> "list[str]":
         reports = [report for report in _errors.undelivered_errors() if report.serial not in held]

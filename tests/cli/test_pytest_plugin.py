@@ -155,6 +155,100 @@ def test_it():
     assert asked.returncode == 1
 
 
+ORDERS = """
+import threading
+import pytest
+
+def take(*locks):
+    def nested():
+        with locks[0], locks[1]:
+            pass
+    thread = threading.Thread(target=nested)
+    thread.start()
+    thread.join()
+
+first = threading.Lock()
+second = threading.Lock()
+
+def test_one_order():
+    take(first, second)
+
+def test_the_other_order():
+    take(second, first)
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_both_orders_of_locks_of_its_own(number):
+    a, b = threading.Lock(), threading.Lock()
+    take(a, b)
+    take(b, a)
+
+@pytest.fixture
+def locks():
+    return threading.Lock(), threading.Lock()
+
+def test_one_order_of_new_locks(locks):
+    take(*locks)
+
+def test_the_other_order_of_new_locks(locks):
+    take(*reversed(locks))
+
+def test_that_fails_by_itself(locks):
+    take(*locks)
+    take(*reversed(locks))
+    assert not "its own error"
+
+@pytest.fixture
+def afterwards(locks):
+    yield
+    take(*locks)
+    take(*reversed(locks))
+
+def test_fixture(afterwards):
+    pass
+
+@pytest.mark.raddle_ignore("lock_order")
+def test_on_purpose(locks):
+    take(*locks)
+    take(*reversed(locks))
+
+def test_end():
+    pass
+"""
+
+
+def test_opposite_lock_orders_fail_the_test_that_closed_the_circle(tmp_path):
+    done = run(tmp_path, "--raddle", tests=ORDERS)
+    found = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    text = "- Failed: raddle found this while the test ran:"
+    assert sorted(found) == [
+        f"ERROR test_some.py::test_fixture {text}",
+        f"ERROR test_some.py::test_that_fails_by_itself {text}",
+        f"FAILED test_some.py::test_both_orders_of_locks_of_its_own[1] {text}",
+        f"FAILED test_some.py::test_both_orders_of_locks_of_its_own[2] {text}",
+        "FAILED test_some.py::test_that_fails_by_itself - AssertionError: assert not 'its own error'",
+        f"FAILED test_some.py::test_the_other_order {text}",
+    ], done.stdout + done.stderr
+    for text in (
+        "warning[RD006]: lock order: 2 threads take the same locks in opposite orders",
+        "note: 'Thread-2 (nested)' took Lock 'second', then Lock 'first'",
+    ):
+        assert text in done.stdout, done.stdout
+
+
+def test_a_deadlock_at_the_same_place_fails_each_test(tmp_path):
+    tests = """
+import threading
+import pytest
+@pytest.mark.parametrize("number", [1, 2])
+def test_deadlock(number):
+    lock = threading.Lock()
+    lock.acquire()
+    lock.acquire()
+"""
+    done = run(tmp_path, "--raddle", tests=tests)
+    assert done.stdout.count("FAILED test_some.py::test_deadlock") == 2, done.stdout + done.stderr
+
+
 def test_raddle_run_pytest_marks_the_source_for_github(tmp_path):
     tests = """
 import threading

@@ -435,7 +435,7 @@ REFUSED = {
     "only-an-option": (["--fail-on", "any"], "which program?"),
     "unknown-option": (
         ["--fale-on", "any", "x.py"],
-        "unknown option '--fale-on' (raddle run has --fail-on, --deadlocks, --lock-order;",
+        "unknown option '--fale-on' (raddle run has --fail-on, --deadlocks, --lock-order, --hold-warn;",
     ),
     "option-of-python": (["-X", "dev", "x.py"], "unknown option '-X' "),
     "no-value": (["--fail-on"], "--fail-on needs a value, as in --fail-on RD001"),
@@ -449,6 +449,9 @@ REFUSED = {
         ["--lock-order=raise", "x.py"],
         "--lock-order: unknown mode 'raise' (it is one of report, off)",
     ),
+    "no-seconds": (["--hold-warn", "long", "x.py"], "--hold-warn: a number of seconds is needed, got 'long', as in"),
+    "no-time-at-all": (["--hold-warn=0", "x.py"], "--hold-warn: a number of seconds is needed, got '0', as in"),
+    "nan": (["--hold-warn=nan", "x.py"], "--hold-warn: a number of seconds is needed, got 'nan', as in"),
     "no-module": (["-m"], "-m needs a value, as in -m http.server"),
     "no-code": (["-c"], "-c needs a value, as in -c pass"),
 }
@@ -467,7 +470,7 @@ def test_a_command_line_without_sense_is_refused(tmp_path, name):
 def test_help_says_what_there_is(tmp_path, option):
     ended = run([*RADDLE, option], tmp_path)
     assert ended.status == 0
-    assert all(word in ended.out for word in ("--fail-on", "--deadlocks", "--lock-order", "-m MODULE", "-c CODE"))
+    assert all(word in ended.out for word in ("--fail-on", "--deadlocks", "--lock-order", "--hold-warn", "-m MODULE", "-c CODE"))
 
 
 def test_nothing_costly_is_imported(tmp_path):

@@ -10,6 +10,8 @@ import random
 import sys
 import threading
 
+import raddle
+
 PROGRAMS = {}
 
 
@@ -183,7 +185,6 @@ def left_in_the_list(excused):
 @program
 def released_by_a_method_of_before(excused):
     """What a method has released that was taken from the lock before orders were learned is not held."""
-    import raddle
     from raddle import _raddle
 
     _raddle.learn_lock_order(False)
@@ -270,6 +271,73 @@ def locks_that_are_gone(excused):
         del a, b
 
 
+@program
+def readers_meet(excused):
+    """Readers of two tables, in both orders: a reader waits for nobody who reads."""
+    a, b = raddle.RWLock(), raddle.RWLock()
+    last = b.read() if excused else b.write()
+    one_after_the_other(nested(a.read(), last), nested(b.read(), a.read() if excused else a.write()))
+
+
+@program
+def gate_that_is_written(excused):
+    """Both orders under one lock for readers and writers, of which at least one thread keeps all others away."""
+    gate, a, b = raddle.RWLock(), raddle.Lock(), raddle.RLock()
+    one_after_the_other(nested(gate.read(), a, b), nested(gate.write() if excused else gate.read(), b, a))
+
+
+@program
+def read_again(excused):
+    """A reader that reads again waits for nobody; what it holds ends with its last release, on whichever object."""
+    a, b = raddle.RWLock(), raddle.Lock()
+    first, second = a.read(timeout=10), a.read()
+
+    def read():
+        with first:
+            second.acquire()
+            nested(b, a.read())()
+            second.release()
+        if excused:
+            nested(b)()
+
+    one_after_the_other(read, nested(b) if excused else nested(b, a.write()))
+
+
+@program
+def within(excused):
+    """One order by a take that gives up after a while, of a lock that answers."""
+    a, b = raddle.Lock(), raddle.RLock()
+    one_after_the_other(nested(a, b.within(None)), nested(b, a.within(10 if excused else None)))
+
+
+@program
+def strict_after_a_wait(excused):
+    """A strict lock is not in hand while its condition waits, and is again afterwards."""
+    lock, b, waits = raddle.Lock(), raddle.Lock(), threading.Event()
+    condition = raddle.Condition(lock)
+
+    def wait():
+        with condition:
+            condition.wait_for(waits.is_set, 0.01)
+            with b:
+                pass
+
+    one_after_the_other(wait, nested(lock, b) if excused else nested(b, condition))
+
+
+@program
+def recovered(excused):
+    """A lock that was taken over from a dead thread is in hand, and its release is its holder's."""
+    a, b = raddle.Lock(), raddle.Lock()
+
+    def recover():
+        a.recover()
+        nested(b)()
+        a.release()
+
+    one_after_the_other(a.acquire, recover, nested(a, b) if excused else nested(b, a))
+
+
 def take_in_some_way(lock, choose, inside):
     """Takes a lock as `with` does, or by acquire() and release(), or twice; then calls `inside`."""
     way = choose.randrange(3)
@@ -277,7 +345,7 @@ def take_in_some_way(lock, choose, inside):
         lock.acquire()
         inside()
         lock.release()
-    elif way == 1 and hasattr(lock, "_is_owned"):
+    elif way == 1 and hasattr(lock, "_is_owned") and not isinstance(lock, raddle.Lock):
         with lock, lock:
             inside()
     else:
@@ -288,7 +356,14 @@ def take_in_some_way(lock, choose, inside):
 @program
 def a_thousand_at_random(excused):
     """Each with three threads that take some of six locks of all kinds, in one order (unless guilty), and try for others."""
-    kinds = (threading.Lock, threading.RLock, threading.Condition)
+    kinds = (
+        threading.Lock,
+        threading.RLock,
+        threading.Condition,
+        raddle.Lock,
+        raddle.RLock,
+        lambda: raddle.RWLock().write(),
+    )
 
     def take(locks, others, choose):
         if locks:

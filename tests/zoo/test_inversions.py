@@ -23,6 +23,8 @@ INVERSIONS = {
     "two_accounts": ("to-savings", "to-checking", "Lock 'Account.lock#1'", "Lock 'Account.lock#2'"),
     "ring_of_three": ("station-0", "station-1", "station-2", "Lock 'north'", "Lock 'east'", "Lock 'south'"),
     "main_and_condition": ("MainThread", "consumer-thread", "RLock 'ready'", "Lock 'store'"),
+    "strict_locks": ("transfer-thread", "report-thread", "Lock 'all accounts'", "RLock 'the audit'"),
+    "rwlocks": ("rebuild-thread", "tidy-thread", "RWLock 'the index'", "RWLock 'the pages'"),
     "gate_forgotten": ("hasty-thread", "report-thread", "Lock 'accounts'", "Lock 'audit'"),
 }
 

@@ -166,10 +166,18 @@ fn print(verdict: &Verdict) {
     let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
+/// The places of what was printed.
+static TOLD: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
+
+/// Has everything printed again that was before: from now on, whoever reads is somebody else.
+#[pyfunction]
+fn tell_again() {
+    TOLD.lock().unwrap_or_else(PoisonError::into_inner).clear();
+}
+
 /// A loop can run into the same deadlock again and again, and take the locks of a thousand objects in the wrong order: what
 /// happened at the same places is printed once.
 fn is_new(verdict: &Verdict) -> bool {
-    static TOLD: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
     let mut places: Vec<String> = match verdict {
         Verdict::Deadlock { cycle, .. } => cycle.waits.iter().map(places_of_wait).collect(),
         Verdict::Inversion { circle } => circle.iter().map(places_of_takes).collect(),
@@ -193,9 +201,10 @@ fn line(place: &Place) -> (&str, u32) {
     (&place.file, place.line)
 }
 
-/// Chooses what is done about deadlocks. `deadlocks`: "raise", "report" or "off"; `grace` in seconds.
+/// Chooses what is done about deadlocks. `deadlocks`: "raise", "report" or "off"; `grace` and `hold_warn` in seconds.
 #[pyfunction]
-fn configure(deadlocks: &str, grace: f64) -> PyResult<()> {
+#[pyo3(signature = (deadlocks, grace, hold_warn=None))]
+fn configure(deadlocks: &str, grace: f64, hold_warn: Option<f64>) -> PyResult<()> {
     let deadlocks = match deadlocks {
         "raise" => Deadlocks::Raise,
         "report" => Deadlocks::Report,
@@ -208,7 +217,15 @@ fn configure(deadlocks: &str, grace: f64) -> PyResult<()> {
     let grace = Duration::try_from_secs_f64(grace).map_err(|_| {
         PyValueError::new_err(format!("deadlock_grace must be a number of seconds, 0 or more, got {grace}"))
     })?;
-    runtime().set_policy(Policy { deadlocks, grace });
+    let limit = |seconds: f64| Duration::try_from_secs_f64(seconds).ok().filter(|limit| !limit.is_zero());
+    let hold_warn = match hold_warn {
+        Some(seconds) => Some(limit(seconds).ok_or_else(|| {
+            let text = format!("hold_warn must be a number of seconds above 0, or None, got {seconds}");
+            PyValueError::new_err(text)
+        })?),
+        None => None,
+    };
+    runtime().set_policy(Policy { deadlocks, grace, hold_warn });
     Ok(())
 }
 
@@ -309,6 +326,7 @@ fn codes() -> Vec<(&'static str, &'static str)> {
 pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(configure, module)?)?;
     module.add_function(wrap_pyfunction!(on_verdict, module)?)?;
+    module.add_function(wrap_pyfunction!(tell_again, module)?)?;
     module.add_function(wrap_pyfunction!(is_observed, module)?)?;
     module.add_function(wrap_pyfunction!(observe_program, module)?)?;
     module.add_function(wrap_pyfunction!(died, module)?)?;

@@ -34,6 +34,7 @@ fn text(code: Code) -> &'static str {
         Code::Inversion => include_str!("explain/RD006.md"),
         Code::LongestWaits => include_str!("explain/RD007.md"),
         Code::LeftBehind => include_str!("explain/RD008.md"),
+        Code::LongHold => include_str!("explain/RD013.md"),
     }
 }
 
@@ -47,6 +48,7 @@ fn title(code: Code) -> &'static str {
         Code::Inversion => "lock order",
         Code::LongestWaits => "longest waits",
         Code::LeftBehind => "left behind",
+        Code::LongHold => "long hold",
     }
 }
 

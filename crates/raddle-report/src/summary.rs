@@ -2,7 +2,9 @@
 
 use raddle::graph::verdict::{Ending, Verdict, Wait};
 
-use crate::verdicts::{edge, headline, inversion, leaked_line, nested_line, orphaned, unasked, wait_line};
+use crate::verdicts::{
+    edge, headline, inversion, long_hold, nested_line, orphaned, taken_line, unasked, wait_line, whereabouts_line,
+};
 use crate::words::{Names, clean, spot, thing, threads};
 
 /// The verdict without source lines: a headline, then one line for each thread, without a newline at the end.
@@ -57,7 +59,12 @@ fn listed(verdict: &Verdict, names: &Names) -> (String, Vec<String>) {
         }
         Verdict::LeftBehind { threads: left } => {
             let head = format!("the program ended without {}", threads(left.len()));
-            (head, left.iter().map(|leaked| leaked_line(leaked, names)).collect())
+            (head, left.iter().map(|thread| whereabouts_line(thread, names)).collect())
+        }
+        Verdict::LongHold { object, holder, held, waits } => {
+            let first = [taken_line(object, holder, names), whereabouts_line(holder, names)];
+            let all = first.into_iter().chain(lines(waits.iter(), names)).collect();
+            (long_hold((object, *held), holder, waits, names), all)
         }
         _ => Default::default(),
     }

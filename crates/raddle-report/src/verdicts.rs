@@ -5,6 +5,7 @@ mod died;
 mod inversion;
 mod left_behind;
 mod lists;
+mod long_hold;
 mod orphaned;
 mod owner_dead;
 mod unasked;
@@ -35,13 +36,15 @@ pub(crate) fn report(verdict: &Verdict) -> Report {
         Verdict::Inversion { circle } => inversion::report(circle, &names),
         Verdict::LongestWaits { waits, running } => lists::longest(waits, running, &names),
         Verdict::LeftBehind { threads } => left_behind::report(threads, &names),
+        Verdict::LongHold { object, holder, held, waits } => long_hold::report((object, *held), holder, waits, &names),
     }
 }
 
 pub(crate) use deadlock::{edge, headline};
 pub(crate) use inversion::{headline as inversion, nested_line};
-pub(crate) use left_behind::line as leaked_line;
+pub(crate) use left_behind::line as whereabouts_line;
 pub(crate) use lists::wait_line;
+pub(crate) use long_hold::{headline as long_hold, taken_line};
 pub(crate) use orphaned::headline as orphaned;
 pub(crate) use unasked::headline as unasked;
 

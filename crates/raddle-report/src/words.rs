@@ -8,7 +8,9 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
-use raddle::graph::verdict::{Ending, Holder, ObjectInfo, Place, Producer, ThreadInfo, ThreadKind, Verdict, Wait};
+use raddle::graph::verdict::{
+    Ending, Holder, ObjectInfo, Place, Producer, ThreadInfo, ThreadKind, Verdict, Wait, Whereabouts,
+};
 
 const LONGEST: usize = 200;
 
@@ -112,9 +114,10 @@ fn threads_in(verdict: &Verdict) -> Vec<&ThreadInfo> {
         }
         Verdict::Inversion { circle } => circle.iter().map(|nested| &nested.thread).collect(),
         Verdict::LongestWaits { waits, running } => waits.iter().flat_map(threads_of).chain(running).collect(),
-        Verdict::LeftBehind { threads } => {
-            let waits = threads.iter().filter_map(|leaked| leaked.wait.as_ref());
-            threads.iter().map(|leaked| &leaked.thread).chain(waits.flat_map(threads_of)).collect()
+        Verdict::LeftBehind { threads } => threads.iter().flat_map(threads_at).collect(),
+        Verdict::LongHold { object, holder, waits, .. } => {
+            let holding = object.holder.iter().map(|holder| &holder.thread);
+            holding.chain(threads_at(holder)).chain(waits.iter().flat_map(threads_of)).collect()
         }
     }
 }
@@ -122,6 +125,10 @@ fn threads_in(verdict: &Verdict) -> Vec<&ThreadInfo> {
 fn threads_of(wait: &Wait) -> impl Iterator<Item = &ThreadInfo> {
     let producers = wait.object.producers.iter().map(|producer| &producer.thread);
     std::iter::once(&wait.thread).chain(wait.object.holder.iter().map(|holder| &holder.thread)).chain(producers)
+}
+
+fn threads_at(whereabouts: &Whereabouts) -> impl Iterator<Item = &ThreadInfo> {
+    std::iter::once(&whereabouts.thread).chain(whereabouts.wait.iter().flat_map(threads_of))
 }
 
 /// `started by 'MainThread' at app.py:9`; `None` for the main thread and where nothing is known.

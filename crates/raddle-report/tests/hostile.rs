@@ -6,8 +6,8 @@ use common::{fixture, thread};
 use proptest::prelude::*;
 use raddle::error::{Life, Misuse, Unheld};
 use raddle::graph::verdict::{
-    Cause, Cycle, Ending, Holder, Leaked, Nested, ObjectInfo, Outcome, Place, Producer, Reason, ThreadInfo, ThreadKind,
-    Verdict, Wait,
+    Cause, Cycle, Ending, Holder, Nested, ObjectInfo, Outcome, Place, Producer, Reason, ThreadInfo, ThreadKind,
+    Verdict, Wait, Whereabouts,
 };
 use raddle_report::{Style, detail, render, summary};
 use std::time::Duration;
@@ -88,9 +88,9 @@ fn misuses() -> impl Strategy<Value = Misuse> {
     ]
 }
 
-fn leaked() -> impl Strategy<Value = Leaked> {
+fn leaked() -> impl Strategy<Value = Whereabouts> {
     (threads(), proptest::option::of(waits()), proptest::collection::vec(places(), 0..4))
-        .prop_map(|(thread, wait, stack)| Leaked { thread, wait, stack })
+        .prop_map(|(thread, wait, stack)| Whereabouts { thread, wait, stack })
 }
 
 fn verdicts() -> impl Strategy<Value = Verdict> {
@@ -125,6 +125,12 @@ fn verdicts() -> impl Strategy<Value = Verdict> {
         (many(), proptest::collection::vec(threads(), 0..9))
             .prop_map(|(waits, running)| Verdict::LongestWaits { waits, running }),
         proptest::collection::vec(leaked(), 0..9).prop_map(|threads| Verdict::LeftBehind { threads }),
+        (waits(), leaked(), many()).prop_map(|(wait, holder, waits)| Verdict::LongHold {
+            object: Box::new(wait.object),
+            holder: Box::new(holder),
+            held: wait.since,
+            waits,
+        }),
     ]
 }
 

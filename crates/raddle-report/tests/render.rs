@@ -4,7 +4,9 @@ mod common;
 
 use common::*;
 use insta::assert_snapshot;
-use raddle::graph::verdict::{Cause, Leaked, Nested, Outcome, Place, Reason, ThreadInfo, ThreadKind, Verdict, Wait};
+use raddle::graph::verdict::{
+    Cause, Nested, Outcome, Place, Reason, ThreadInfo, ThreadKind, Verdict, Wait, Whereabouts,
+};
 use raddle_report::{Style, render};
 
 fn plain(verdict: &Verdict) -> String {
@@ -150,10 +152,20 @@ fn who_keeps_the_program_alive_sleeping_or_running() {
 #[test]
 fn who_was_left_behind_at_the_end() {
     let wait = sleepers(1).pop().unwrap();
-    let sleeper = Leaked { thread: wait.thread.clone(), wait: Some(wait), stack: Vec::new() };
+    let sleeper = Whereabouts { thread: wait.thread.clone(), wait: Some(wait), stack: Vec::new() };
     let stack = [at("worker.py", 9, "lock.acquire()"), at("worker.py", 19, "lock.acquire()")];
-    let runner = Leaked { thread: worker(), wait: None, stack: stack.into_iter().flatten().collect() };
+    let runner = Whereabouts { thread: worker(), wait: None, stack: stack.into_iter().flatten().collect() };
     assert_snapshot!(plain(&Verdict::LeftBehind { threads: vec![sleeper, runner] }));
+}
+
+#[test]
+fn a_lock_that_is_held_for_long() {
+    assert_snapshot!(plain(&long_hold(1)));
+}
+
+#[test]
+fn a_lock_that_is_held_for_long_while_more_than_six_wait() {
+    assert_snapshot!(plain(&long_hold(8)));
 }
 
 #[test]

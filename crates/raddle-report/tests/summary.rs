@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use insta::assert_snapshot;
-use raddle::graph::verdict::{Cause, Leaked, Outcome, ThreadInfo, Verdict, Wait};
+use raddle::graph::verdict::{Cause, Outcome, ThreadInfo, Verdict, Wait, Whereabouts};
 use raddle_report::summary;
 
 #[test]
@@ -49,7 +49,8 @@ fn the_other_kinds() {
         Verdict::KeepsAlive { cause: Cause::Asleep, threads },
         inversion(),
         Verdict::LongestWaits { waits: sleepers(1), running: vec![worker()] },
-        Verdict::LeftBehind { threads: vec![Leaked { thread: worker(), wait: None, stack: Vec::new() }] },
+        Verdict::LeftBehind { threads: vec![Whereabouts { thread: worker(), wait: None, stack: Vec::new() }] },
+        long_hold(1),
     ];
     assert_snapshot!(all.map(|verdict| summary(&verdict)).join("\n"), @r"
     'worker' (started by 'MainThread' at tests/fixtures/worker.py:17) died: ValueError: no such account
@@ -72,5 +73,9 @@ fn the_other_kinds() {
       'worker' (started by 'MainThread' at tests/fixtures/worker.py:17) is running
     the program ended without 1 thread
       'worker' (started by 'MainThread' at tests/fixtures/worker.py:17) is running
+    'worker' has held RLock 'lock#1' for 0.5 s or longer, and 'MainThread' waits for it
+      RLock 'lock#1' was taken by 'worker' (started by 'MainThread' at tests/fixtures/worker.py:17) at tests/fixtures/worker.py:9
+      'worker' (started by 'MainThread' at tests/fixtures/worker.py:17) is at tests/fixtures/worker.py:10 in Account.transfer
+      'MainThread' waits 0.2 s for RLock 'lock#1' (held by 'worker') at tests/fixtures/worker.py:19
     ");
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use crate::error::{LockError, Panic};
-use crate::graph::verdict::{Leaked, Verdict};
+use crate::graph::verdict::{Verdict, Whereabouts};
 use crate::graph::{Blocked, Call, Halt, Interrupt, Resource, Site, Sleeper};
 use crate::runtime::{Host, Runtime};
 use crate::seam::{Parker, Time, Woken};
@@ -132,7 +132,7 @@ pub fn on_shutdown(callback: impl FnOnce() + Send + 'static) -> ShutdownCallback
 /// # Ok::<(), raddle::LockError>(())
 /// ```
 #[track_caller]
-pub fn shutdown(grace: Duration) -> Vec<Leaked> {
+pub fn shutdown(grace: Duration) -> Vec<Whereabouts> {
     let site = Location::caller();
     runtime().run_shutdown_callbacks();
     let me = current(runtime());

@@ -40,6 +40,8 @@ pub struct Policy {
     pub deadlocks: Deadlocks,
     /// How long something that may pass by itself must stand before it is told.
     pub grace: Duration,
+    /// How long somebody may hold a lock that others wait for before it is told (`RD013`); `None`: nobody looks.
+    pub hold_warn: Option<Duration>,
 }
 
 /// What the runtime asks of the program it is part of.
@@ -110,6 +112,8 @@ pub struct Runtime {
     host: Box<dyn Host>,
     deadlocks: AtomicU8,
     grace: AtomicU64,
+    /// In nanoseconds; 0: nobody looks.
+    hold_warn: AtomicU64,
     epoch: AtomicU64,
     registry: Mutex<Registry>,
     carriers: Arc<Carriers>,
@@ -134,6 +138,7 @@ impl Runtime {
             host,
             deadlocks: AtomicU8::new(Deadlocks::Raise as u8),
             grace: AtomicU64::new(Duration::from_millis(200).as_nanos() as u64),
+            hold_warn: AtomicU64::new(0),
             epoch: AtomicU64::new(0),
             registry: Mutex::default(),
             timers: Timers::new(Arc::clone(&carriers)),
@@ -149,7 +154,8 @@ impl Runtime {
     /// What is done about deadlocks from now on.
     pub fn set_policy(&self, policy: Policy) {
         self.deadlocks.store(policy.deadlocks as u8, Ordering::Relaxed);
-        self.grace.store(u64::try_from(policy.grace.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.grace.store(nanos(policy.grace), Ordering::Relaxed);
+        self.hold_warn.store(policy.hold_warn.map_or(0, |limit| nanos(limit).max(1)), Ordering::Relaxed);
     }
 
     /// What is done about deadlocks.
@@ -160,7 +166,14 @@ impl Runtime {
             2 => Deadlocks::RaiseAny,
             _ => Deadlocks::Off,
         };
-        Policy { deadlocks, grace: Duration::from_nanos(self.grace.load(Ordering::Relaxed)) }
+        let grace = Duration::from_nanos(self.grace.load(Ordering::Relaxed));
+        Policy { deadlocks, grace, hold_warn: self.hold_warn() }
+    }
+
+    #[inline]
+    pub(crate) fn hold_warn(&self) -> Option<Duration> {
+        let limit = self.hold_warn.load(Ordering::Relaxed);
+        (limit != 0).then(|| Duration::from_nanos(limit))
     }
 
     /// The threads of the system that threads of the program run on, if the host likes.
@@ -529,6 +542,10 @@ impl Runtime {
         let waits = sleepers.iter().map(|(thread, record)| self.describe(thread.info(), record)).collect();
         Stall::Stands(Box::new(Verdict::Stalled { waits }))
     }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// What a main thread waits for that is done.

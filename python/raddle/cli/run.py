@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 USAGE = """\
-usage: raddle run [--fail-on CODES] [--deadlocks MODE] [--lock-order MODE] PROGRAM [arguments of the program ...]
+usage: raddle run [options] PROGRAM [arguments of the program ...]
 
 Runs a Python program on raddle's threads and locks and reports on stderr what would have hung, or got lost.
 
@@ -44,6 +44,7 @@ PROGRAM is what python takes, or a command:
   --deadlocks MODE  raise (default): an error in the thread that closes a deadlock which nothing can dissolve, and a
                     report of the others; report: a report of all; off
   --lock-order MODE report (default): a report of locks that threads take in opposite orders, before they deadlock; off
+  --hold-warn SECONDS  a report (RD013) of who has held a lock for so long while others wait for it (default: none)
 
 Options for the interpreter go to python: python -X dev -m raddle run PROGRAM
 """
@@ -52,6 +53,7 @@ INTERRUPTED = 130  # what a shell gives for a program that Ctrl-C ended
 ANY = ("RD001", "RD002", "RD003", "RD004", "RD006")
 MODES = {"--deadlocks": ("raise", "report", "off"), "--lock-order": ("report", "off")}
 DEFAULTS = {"--fail-on": "RD001", "--deadlocks": "raise", "--lock-order": "report"}
+SECONDS = {"--hold-warn": "0.5"}  # what `install` calls the same, each with an example; not set by default
 
 
 class Refused(Exception):
@@ -74,11 +76,12 @@ def main(arguments: "Sequence[str]") -> int:
         for name, modes in MODES.items():
             if options[name] not in modes:
                 raise Refused(f"{name}: unknown mode {options[name]!r} (it is one of {', '.join(modes)})")
+        limits = {name[2:].replace("-", "_"): read_seconds(name, options[name]) for name in SECONDS if name in options}
         found = program.find(rest)
     except (Refused, program.NotPython, program.Terminal) as problem:
         return complain(f"run: {problem}")
     _settle_at_exit(codes)
-    raddle.install(deadlocks=options["--deadlocks"], lock_order=options["--lock-order"] == "report")
+    raddle.install(deadlocks=options["--deadlocks"], lock_order=options["--lock-order"] == "report", **limits)
     _raddle.observe_program(excepthook, unraisablehook)
     if "RD003" in codes:
         Watch(("concurrent.futures.thread",), _count_jobs).start()
@@ -119,13 +122,13 @@ def read_options(arguments: "Sequence[str]") -> "tuple[dict[str, str], list[str]
     options, rest = dict(DEFAULTS), list(arguments)
     while rest and rest[0].startswith("-") and rest[0][:2] not in ("-", "-m", "-c"):
         name, has_value, value = rest.pop(0).partition("=")
-        if name not in DEFAULTS:
+        if name not in DEFAULTS and name not in SECONDS:
             raise Refused(
-                f"unknown option {name!r} (raddle run has {', '.join(DEFAULTS)}; the program's options go after the"
+                f"unknown option {name!r} (raddle run has {', '.join(DEFAULTS | SECONDS)}; the program's options go after the"
                 f" program, those of the interpreter to python: python {name} -m raddle run ...)"
             )
         if not has_value and not rest:
-            raise Refused(f"{name} needs a value, as in {name} {DEFAULTS[name]}")
+            raise Refused(f"{name} needs a value, as in {name} {(DEFAULTS | SECONDS)[name]}")
         options[name] = value if has_value else rest.pop(0)
     if not rest:
         raise Refused(
@@ -146,6 +149,17 @@ def read_codes(text: str) -> "frozenset[str]":
         unknown = ", ".join(repr(code) for code in sorted(codes - known))
         raise Refused(f"--fail-on: unknown code {unknown} (known: {', '.join(sorted(known))}; or any, or none)")
     return codes
+
+
+def read_seconds(name: str, text: str) -> float:
+    """The value of an option that is a time. Raises `Refused` for what is none."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf") or (seconds == 0 and name == "--hold-warn"):
+        raise Refused(f"{name}: a number of seconds is needed, got {text!r}, as in {name} {SECONDS[name]}")
+    return seconds
 
 
 def _settle_at_exit(codes: "frozenset[str]") -> None:

@@ -22,7 +22,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyCFunction;
 use raddle::graph::Call;
-use raddle::graph::verdict::{Cause, Leaked, ThreadKind, Verdict};
+use raddle::graph::verdict::{Cause, ThreadKind, Verdict, Whereabouts};
 use raddle::seam::Time;
 use raddle::stop::Block;
 use raddle::thread::{State, Thread};
@@ -167,7 +167,7 @@ fn regular(me: &Thread) -> Vec<Arc<Thread>> {
 
 /// Steps 4 to 6: the daemons that have a grace, and the regular threads that are still there because the wait for them hit its
 /// limit or was given up.
-fn let_go(py: Python<'_>, joined: bool) -> PyResult<Vec<Leaked>> {
+fn let_go(py: Python<'_>, joined: bool) -> PyResult<Vec<Whereabouts>> {
     let me = raddle::thread::current(runtime());
     let options = *lock(&OPTIONS);
     let given_up = GIVEN_UP.load(Ordering::Relaxed);
@@ -204,7 +204,7 @@ fn let_go(py: Python<'_>, joined: bool) -> PyResult<Vec<Leaked>> {
 /// The grace of a `raddle.Thread` that was given none, in a program that gives none.
 pub(crate) const USUAL_GRACE: Duration = Duration::from_secs(1);
 
-fn tell_left(threads: Vec<Leaked>) {
+fn tell_left(threads: Vec<Whereabouts>) {
     if !threads.is_empty() {
         host::tell(&Verdict::LeftBehind { threads });
     }

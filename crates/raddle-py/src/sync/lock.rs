@@ -6,11 +6,12 @@ use std::sync::Arc;
 use pyo3::ffi::PyObject;
 use pyo3::prelude::*;
 use raddle::error::Misuse;
+use raddle::graph::learner::Token;
 use raddle::graph::verdict::Place;
-use raddle::graph::{Call, Description, Hold, Resource, Site};
+use raddle::graph::{Call, Description, Hold, Lasting, Resource, Site};
 use raddle::sync::{NotHeld, RawLock};
 
-use super::order::{Calls, Learned};
+use super::order::{self, Calls, Learned, Single};
 use super::{Sharing, me, unheld};
 use crate::fastcall::{Method, guarded, install, none, object, receiver, truth};
 use crate::limit::Limit;
@@ -109,9 +110,17 @@ impl Resource for Held {
         self.0.get().raw.hold()
     }
 
+    fn lasting(&self) -> Option<Lasting<'_>> {
+        Some(self.0.get().raw.lasting())
+    }
+
+    fn identity(&self) -> usize {
+        self.0.as_ptr() as usize
+    }
+
     fn describe(&self) -> Description {
         let lock = self.0.get();
-        Python::attach(|py| describe(py, "Lock", self.0.as_ptr() as usize, &lock.made_cell(), &lock.taken))
+        Python::attach(|py| describe(py, "Lock", self.identity(), &lock.made_cell(), &lock.taken))
     }
 }
 
@@ -236,7 +245,6 @@ fn allocate_lock() -> Lock {
 }
 
 impl Learned for Lock {
-    const KIND: &'static str = "Lock";
     const CALLS: Calls = Calls { acquire, release, enter, exit };
     const OWNED: bool = false;
 
@@ -258,6 +266,14 @@ impl Learned for Lock {
     fn number_so_far(&self) -> u64 {
         self.raw.number_so_far()
     }
+
+    fn token(&self, this: *mut PyObject) -> Token {
+        order::token::<Self>(this)
+    }
+}
+
+impl Single for Lock {
+    const KIND: &'static str = "Lock";
 
     fn holder(&self) -> Option<u64> {
         self.raw.holder()

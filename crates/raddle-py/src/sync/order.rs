@@ -20,6 +20,8 @@ use raddle::graph::{Description, Site};
 
 use super::lock::Lock;
 use super::rlock::RLock;
+use super::rwlock::RWLockSide;
+use super::strict::{self, StrictLock, StrictRLock};
 use super::{Condition, condition, me};
 use crate::fastcall::{Fast, FastKeywords, Method, NoArgs, guarded, none, receiver};
 use crate::site::CodeSite;
@@ -36,8 +38,6 @@ pub(crate) struct Calls {
 
 /// A class of locks whose orders can be learned.
 pub(crate) trait Learned: PyClass<Frozen = True> + Sync {
-    /// What a reader knows it as.
-    const KIND: &'static str;
     /// The plain methods.
     const CALLS: Calls;
     /// Whether only the thread that has taken it by `acquire` can release it.
@@ -52,18 +52,43 @@ pub(crate) trait Learned: PyClass<Frozen = True> + Sync {
     fn number(&self) -> u64;
     /// See [`RawLock::number_so_far`](raddle::sync::RawLock::number_so_far).
     fn number_so_far(&self) -> u64;
-    /// Who has it.
-    fn holder(&self) -> Option<u64>;
-    /// Where it was made: the content of a [`SiteCell`](crate::site::SiteCell) of the lock.
-    fn made(&self) -> u64;
-    /// Where it was taken last, likewise.
-    fn taken(&self) -> u64;
     /// How often thread `me` has it, for a lock that can be taken again; else 0.
     #[inline]
     fn depth(&self, me: u64) -> usize {
         let _ = me;
         0
     }
+    /// Whether it is taken to read.
+    #[inline]
+    fn reads(&self) -> bool {
+        false
+    }
+    /// The way back to the lock, which is the object `this`.
+    fn token(&self, this: *mut PyObject) -> Token;
+}
+
+/// A lock that is one object, which one thread holds.
+pub(crate) trait Single: Learned {
+    /// What a reader knows it as.
+    const KIND: &'static str;
+
+    /// Who has it.
+    fn holder(&self) -> Option<u64>;
+    /// Where it was made: the content of a [`SiteCell`](crate::site::SiteCell) of the lock.
+    fn made(&self) -> u64;
+    /// Where it was taken last, likewise.
+    fn taken(&self) -> u64;
+    /// What the program calls it, if it was given a name. Runs no code of the interpreter.
+    fn name(this: Borrowed<'_, '_, Self>) -> Option<String> {
+        let _ = this;
+        None
+    }
+}
+
+/// [`Learned::token`] of such a lock.
+#[inline]
+pub(super) fn token<L: Single>(this: *mut PyObject) -> Token {
+    Token { lock: this.cast_const().cast(), read: read::<L> }
 }
 
 unsafe extern "C" fn acquire<L: Learned>(
@@ -72,9 +97,21 @@ unsafe extern "C" fn acquire<L: Learned>(
     n: isize,
     names: *mut PyObject,
 ) -> *mut PyObject {
-    // SAFETY: called by the interpreter as a method of L, with its arguments, which the callee is given.
+    // SAFETY: called by the interpreter as a method of L, with its arguments.
+    unsafe { acquire_by::<L>(L::CALLS.acquire, (this, args, n, names)) }
+}
+
+/// Calls a method `acquire`, and tells of the take.
+///
+/// # Safety
+/// It must be a method of a class that is an L, called by the interpreter with these arguments.
+pub(super) unsafe fn acquire_by<L: Learned>(
+    plain: FastKeywords,
+    (this, args, n, names): (*mut PyObject, *const *mut PyObject, isize, *mut PyObject),
+) -> *mut PyObject {
+    // SAFETY: this function's own condition.
     unsafe {
-        let result = (L::CALLS.acquire)(this, args, n, names);
+        let result = plain(this, args, n, names);
         if result == ffi::Py_True() {
             tell_of_take::<L>(this, L::OWNED, n == 0 && names.is_null() || says_wait(args, n, names));
         }
@@ -134,12 +171,17 @@ unsafe fn says_wait(args: *const *mut PyObject, n: isize, names: *mut PyObject) 
 #[inline]
 unsafe fn tell_of_take<L: Learned>(this: *mut PyObject, owned: bool, waits: bool) {
     // SAFETY: this function's own condition.
-    let (me, lock) = (me(), unsafe { receiver::<L>(this) });
+    let lock = unsafe { receiver::<L>(this) };
+    tell_of_take_of(lock, lock.token(this), owned, waits);
+}
+
+#[inline]
+fn tell_of_take_of<L: Learned>(lock: &L, token: Token, owned: bool, waits: bool) {
+    let me = me();
     if lock.depth(me) > 1 {
         return;
     }
-    let token = Token { lock: this.cast_const().cast(), read: read::<L> };
-    let take = Take { number: lock.number(), owned, waits, token };
+    let take = Take { number: lock.number(), owned, waits, reads: lock.reads(), token };
     if learner::took(me, take, runtime) {
         quietly(|| learner::teach(runtime()));
     }
@@ -178,6 +220,20 @@ fn quietly(body: impl FnOnce()) {
     }
 }
 
+/// The lock was taken by a method that is not swapped, which `with` will release. `waits`: it would have waited for ever.
+pub(super) fn took<L: Learned>(lock: &L, token: Token, waits: bool) {
+    if is_on() {
+        tell_of_take_of(lock, token, true, waits);
+    }
+}
+
+/// The way back from [`took`].
+pub(super) fn gave<L: Learned>(lock: &L) {
+    if is_on() {
+        tell_of_release(lock);
+    }
+}
+
 /// A thread is about to release the lock and to take it back before it goes on: no order. Whether it has it in its hands.
 pub(super) fn parted<L: Learned>(lock: &L) -> bool {
     let number = lock.number_so_far();
@@ -196,31 +252,44 @@ pub(super) fn rejoined<L: Learned>(lock: &Py<L>) {
 ///
 /// # Safety
 /// `lock` must be a living L, and the thread attached.
-unsafe fn read<L: Learned>(lock: *const ()) -> Option<Taken> {
-    let address = lock.addr();
+unsafe fn read<L: Single>(lock: *const ()) -> Option<Taken> {
+    let object = lock.cast_mut().cast();
     // SAFETY: this function's own condition. The lock's cells keep alive what their contents speak of.
-    let (lock, py) = unsafe { (receiver::<L>(lock.cast_mut().cast()), Python::assume_attached()) };
+    let (lock, this, py) = unsafe {
+        let py = Python::assume_attached();
+        (receiver::<L>(object), Borrowed::from_ptr(py, object).cast_unchecked::<L>(), py)
+    };
     if lock.holder() != Some(me()) {
         return None;
     }
-    let remains = Remains { kind: L::KIND, address, made: CodeSite::of(py, lock.made()) };
-    let site = CodeSite::of(py, lock.taken()).map(|site| Arc::new(TakenAt(site)) as Arc<dyn Site>);
-    Some(Taken { lock: Arc::new(remains), site })
+    let remains =
+        Remains { kind: L::KIND, name: L::name(this), address: object.addr(), made: CodeSite::of(py, lock.made()) };
+    Some(remains.taken_at(py, lock.taken()))
 }
 
 /// What a reader may want to know of a lock that is gone.
 #[derive(Debug)]
-struct Remains {
-    kind: &'static str,
-    address: usize,
-    made: Option<CodeSite>,
+pub(super) struct Remains {
+    pub(super) kind: &'static str,
+    /// What the program calls it.
+    pub(super) name: Option<String>,
+    pub(super) address: usize,
+    pub(super) made: Option<CodeSite>,
+}
+
+impl Remains {
+    /// With where it was taken: the content of a [`SiteCell`](crate::site::SiteCell).
+    pub(super) fn taken_at(self, py: Python<'_>, site: u64) -> Taken {
+        let site = CodeSite::of(py, site).map(|site| Arc::new(TakenAt(site)) as Arc<dyn Site>);
+        Taken { lock: Arc::new(self), site }
+    }
 }
 
 impl Described for Remains {
     fn describe(&self) -> Description {
         Python::attach(|py| Description {
             kind: self.kind.to_owned(),
-            name: naming::of(py, self.made.as_ref(), self.address, self.kind),
+            name: self.name.clone().unwrap_or_else(|| naming::of(py, self.made.as_ref(), self.address, self.kind)),
             made_at: self.made.as_ref().and_then(Site::place),
             taken_at: None,
         })
@@ -259,6 +328,9 @@ fn swaps(py: Python<'_>) -> PyResult<&[Swap]> {
         add(&mut swaps, &py.get_type::<Lock>(), Lock::methods(Lock::LEARNED))?;
         add(&mut swaps, &py.get_type::<RLock>(), RLock::methods(RLock::LEARNED))?;
         add(&mut swaps, &py.get_type::<Condition>(), condition::learned::methods())?;
+        add(&mut swaps, &py.get_type::<StrictLock>(), StrictLock::methods(StrictLock::LEARNED))?;
+        add(&mut swaps, &py.get_type::<StrictRLock>(), [strict::acquire_again_method(true)])?;
+        add(&mut swaps, &py.get_type::<RWLockSide>(), RWLockSide::methods(RWLockSide::LEARNED))?;
         Ok::<_, PyErr>(swaps)
     };
     Ok(SWAPS.get_or_try_init(py, make)?)

@@ -6,11 +6,12 @@ use pyo3::ffi::PyObject;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use raddle::error::Misuse;
-use raddle::graph::{Call, Description, Hold, Resource};
+use raddle::graph::learner::Token;
+use raddle::graph::{Call, Description, Hold, Lasting, Resource};
 use raddle::sync::{NotHeld, RawRLock};
 
 use super::lock::describe_named;
-use super::order::{self, Calls, Learned};
+use super::order::{self, Calls, Learned, Single};
 use super::{Sharing, me, strict, unheld};
 use crate::fastcall::{Method, guarded, install, none, object, receiver, truth};
 use crate::limit::Limit;
@@ -114,6 +115,10 @@ pub(super) struct Held(pub(super) Py<RLock>);
 impl Resource for Held {
     fn holder(&self) -> Option<Hold> {
         self.0.get().raw.hold()
+    }
+
+    fn lasting(&self) -> Option<Lasting<'_>> {
+        Some(self.0.get().raw.lasting())
     }
 
     fn identity(&self) -> usize {
@@ -241,7 +246,6 @@ fn make_rlock(py: Python<'_>, args: &Bound<'_, PyTuple>, kwargs: Option<&Bound<'
 }
 
 impl Learned for RLock {
-    const KIND: &'static str = "RLock";
     const CALLS: Calls = Calls { acquire, release, enter, exit };
     const OWNED: bool = true;
 
@@ -262,6 +266,18 @@ impl Learned for RLock {
         self.raw.number_so_far()
     }
 
+    fn depth(&self, me: u64) -> usize {
+        self.raw.depth(me)
+    }
+
+    fn token(&self, this: *mut PyObject) -> Token {
+        order::token::<Self>(this)
+    }
+}
+
+impl Single for RLock {
+    const KIND: &'static str = "RLock";
+
     fn holder(&self) -> Option<u64> {
         self.raw.holder().map(|(serial, _)| serial)
     }
@@ -274,8 +290,8 @@ impl Learned for RLock {
         self.taken.number()
     }
 
-    fn depth(&self, me: u64) -> usize {
-        self.raw.depth(me)
+    fn name(this: Borrowed<'_, '_, Self>) -> Option<String> {
+        strict::name_of(&this).map(str::to_owned)
     }
 }
 

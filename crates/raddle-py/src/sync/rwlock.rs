@@ -10,20 +10,23 @@ use pyo3::exceptions::PyValueError;
 use pyo3::ffi::PyObject;
 use pyo3::prelude::*;
 use raddle::error::Misuse;
-use raddle::graph::{Call, Description, Hold, Resource};
+use raddle::graph::learner::{Taken, Token};
+use raddle::graph::{Call, Description, Hold, Lasting, Resource};
 use raddle::sync::{NotHeld, Policy, RawRwLock, Side};
 
 use super::answers::{self, Holder, Timed, Waiter, Within};
 use super::lock::{describe_named, place_taken};
+use super::order::{self, Calls, Learned, Remains};
 use super::{Sharing, me, unheld};
 use crate::fastcall::{Method, guarded, install, none, receiver, truth};
 use crate::limit::{Limit, one_argument};
-use crate::site::SiteCell;
+use crate::site::{CodeSite, SiteCell};
 use crate::{detach, error, runtime};
 
 /// What a lock and its sides share.
 #[pyclass(frozen)]
 struct Core {
+    /// First, so that its number is gone before the places are.
     raw: RawRwLock<Sharing>,
     made: SiteCell,
     name: Option<String>,
@@ -85,6 +88,10 @@ impl Resource for Asked {
 
     fn other_holders(&self) -> Vec<Hold> {
         self.holds().into_iter().skip(1).collect()
+    }
+
+    fn lasting(&self) -> Option<Lasting<'_>> {
+        Some(self.core.get().raw.lasting(self.side))
     }
 
     fn identity(&self) -> usize {
@@ -184,13 +191,72 @@ impl Core {
     }
 }
 
+/// What is kept of a take, to read or to write: see [`Token`]. It leads to the core, since a side may be gone before that.
+///
+/// # Safety
+/// `core` must be a living Core, and the thread attached.
+unsafe fn taken<const READS: bool>(core: *const ()) -> Option<Taken> {
+    let address = core.addr();
+    // SAFETY: this function's own condition. The core's cells keep alive what their contents speak of.
+    let (core, py) = unsafe { (receiver::<Core>(core.cast_mut().cast()), Python::assume_attached()) };
+    let (me, last_reader) = (me(), core.last_reader.load(Ordering::Relaxed));
+    let (is_held, site) = match READS {
+        true => (core.raw.reads_of(me) > 0, if last_reader == me { core.read.number() } else { 0 }),
+        false => (core.raw.writer() == Some(me), core.written.number()),
+    };
+    let made = CodeSite::of(py, core.made.number());
+    let remains = || Remains { kind: "RWLock", name: core.name.clone(), address, made };
+    is_held.then(|| remains().taken_at(py, site))
+}
+
+impl Learned for RWLockSide {
+    const CALLS: Calls = Calls { acquire, release, enter, exit };
+    const OWNED: bool = true;
+
+    fn methods(calls: Calls) -> Vec<Method> {
+        vec![
+            Method::keywords(c"acquire", calls.acquire, ACQUIRE),
+            Method::no_args(c"release", calls.release, c"release($self, /)\n--\n\nUndo one take of this thread."),
+            Method::no_args(c"__enter__", calls.enter, c"__enter__($self, /)\n--\n\nTake this side."),
+            Method::fast(c"__exit__", calls.exit, c"__exit__($self, /, *exc_info)\n--\n\nRelease it."),
+        ]
+    }
+
+    fn number(&self) -> u64 {
+        self.core.get().raw.number()
+    }
+
+    fn number_so_far(&self) -> u64 {
+        self.core.get().raw.number_so_far()
+    }
+
+    fn depth(&self, me: u64) -> usize {
+        if self.reads() { self.core.get().raw.reads_of(me) } else { 0 }
+    }
+
+    fn reads(&self) -> bool {
+        self.side == Side::Read
+    }
+
+    fn token(&self, _: *mut PyObject) -> Token {
+        let read = if self.reads() { taken::<true> } else { taken::<false> };
+        Token { lock: self.core.as_ptr().cast_const().cast(), read }
+    }
+}
+
 impl Timed for RWLockSide {
     fn enter(&self, py: Python<'_>, limit: Limit) -> PyResult<bool> {
-        Core::acquire(&self.core, py, self.side, limit)
+        let took = Core::acquire(&self.core, py, self.side, limit)?;
+        if took {
+            order::took(self, self.token(std::ptr::null_mut()), limit == Limit::Never);
+        }
+        Ok(took)
     }
 
     fn leave(&self, py: Python<'_>) -> PyResult<()> {
-        self.core.get().release(self.side).map_err(|_| Core::not_held(&self.core, py, self.side))
+        self.core.get().release(self.side).map_err(|_| Core::not_held(&self.core, py, self.side))?;
+        order::gave(self);
+        Ok(())
     }
 
     fn resource(&self, py: Python<'_>) -> Arc<dyn Resource> {
@@ -406,13 +472,7 @@ const ACQUIRE: &std::ffi::CStr = c"acquire($self, /, blocking=True, timeout=None
 pub(super) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     install::<RWLock>(py, [Method::keywords(c"read", read, READ), Method::keywords(c"write", write, WRITE)])?;
-    let methods = [
-        Method::keywords(c"acquire", acquire, ACQUIRE),
-        Method::no_args(c"release", release, c"release($self, /)\n--\n\nUndo one take of this thread."),
-        Method::no_args(c"__enter__", enter, c"__enter__($self, /)\n--\n\nTake this side."),
-        Method::fast(c"__exit__", exit, c"__exit__($self, /, *exc_info)\n--\n\nRelease it."),
-    ];
-    install::<RWLockSide>(py, methods)?;
+    install::<RWLockSide>(py, RWLockSide::methods(RWLockSide::CALLS))?;
     module.add_class::<RWLock>()?;
     module.add_class::<RWLockSide>()
 }

@@ -9,11 +9,13 @@ use std::sync::Arc;
 use pyo3::ffi::PyObject;
 use pyo3::prelude::*;
 use raddle::error::Misuse;
-use raddle::graph::{Call, Description, Hold, Resource};
+use raddle::graph::learner::Token;
+use raddle::graph::{Call, Description, Hold, Lasting, Resource};
 use raddle::sync::{NotHeld, RawLock};
 
 use super::answers::{self, Holder, Timed, Waiter, Within};
 use super::lock::describe_named;
+use super::order::{self, Calls, Learned, Single};
 use super::rlock::{self, RLock};
 use super::{Sharing, me, unheld};
 use crate::fastcall::{Method, guarded, install, none, object, receiver, truth};
@@ -35,6 +37,7 @@ use crate::{detach, error};
 /// True
 #[pyclass(frozen, weakref, module = "raddle", name = "Lock")]
 pub(crate) struct StrictLock {
+    /// First, so that its number is gone before the places are.
     raw: RawLock<Sharing>,
     taken: SiteCell,
     made: SiteCell,
@@ -48,6 +51,10 @@ struct Held(Py<StrictLock>);
 impl Resource for Held {
     fn holder(&self) -> Option<Hold> {
         self.0.get().raw.hold().map(|hold| Hold { owned: true, strict: true, ..hold })
+    }
+
+    fn lasting(&self) -> Option<Lasting<'_>> {
+        Some(self.0.get().raw.lasting())
     }
 
     fn identity(&self) -> usize {
@@ -103,11 +110,17 @@ impl StrictLock {
 
 impl Timed for Py<StrictLock> {
     fn enter(&self, py: Python<'_>, limit: Limit) -> PyResult<bool> {
-        StrictLock::acquire_in(self, py, (Call::Acquire, limit))
+        let took = StrictLock::acquire_in(self, py, (Call::Acquire, limit))?;
+        if took {
+            order::took(self.get(), self.get().token(self.as_ptr()), limit == Limit::Never);
+        }
+        Ok(took)
     }
 
     fn leave(&self, py: Python<'_>) -> PyResult<()> {
-        StrictLock::release_mine(self, py)
+        StrictLock::release_mine(self, py)?;
+        order::gave(self.get());
+        Ok(())
     }
 
     fn resource(&self, py: Python<'_>) -> Arc<dyn Resource> {
@@ -157,6 +170,7 @@ impl StrictLock {
         let lock = this.get();
         answers::recover(&StrictLock::held(this), |from, to| lock.raw.take_over(from, to))?;
         lock.taken.note();
+        order::took(lock, lock.token(this.as_ptr()), false);
         Ok(())
     }
 
@@ -167,7 +181,9 @@ impl StrictLock {
     }
 
     fn _release_save(this: &Bound<'_, Self>) -> PyResult<()> {
-        StrictLock::release_mine(this.as_unbound(), this.py())
+        StrictLock::release_mine(this.as_unbound(), this.py())?;
+        order::parted(this.get());
+        Ok(())
     }
 
     /// Takes the lock back at the end of a condition's wait: not to be ended by anything but a signal's handler, whose
@@ -177,6 +193,7 @@ impl StrictLock {
         while let Err(error) = StrictLock::acquire_in(this.as_unbound(), this.py(), (Call::Reacquire, Limit::Never)) {
             interrupted = Err(error);
         }
+        order::rejoined(this.as_unbound());
         interrupted
     }
 
@@ -204,11 +221,17 @@ pub(crate) struct StrictRLock {
 
 impl Timed for Py<RLock> {
     fn enter(&self, py: Python<'_>, limit: Limit) -> PyResult<bool> {
-        RLock::acquire(self.clone_ref(py), py, limit)
+        let took = RLock::acquire(self.clone_ref(py), py, limit)?;
+        if took {
+            order::took(self.get(), self.get().token(self.as_ptr()), limit == Limit::Never);
+        }
+        Ok(took)
     }
 
     fn leave(&self, py: Python<'_>) -> PyResult<()> {
-        self.get().release_mine().map_err(|NotHeld| RLock::not_held(self.clone_ref(py)))
+        self.get().release_mine().map_err(|NotHeld| RLock::not_held(self.clone_ref(py)))?;
+        order::gave(self.get());
+        Ok(())
     }
 
     fn resource(&self, py: Python<'_>) -> Arc<dyn Resource> {
@@ -256,7 +279,9 @@ impl StrictRLock {
     /// put in order what it protects before it releases it. RuntimeError if the holder lives, or nobody holds it.
     fn recover(this: &Bound<'_, Self>) -> PyResult<()> {
         let lock = this.as_super().get();
-        answers::recover(&StrictRLock::held(this), |from, to| lock.take_over(from, to))
+        answers::recover(&StrictRLock::held(this), |from, to| lock.take_over(from, to))?;
+        order::took(lock, lock.token(this.as_ptr()), false);
+        Ok(())
     }
 
     fn __repr__(this: &Bound<'_, Self>) -> PyResult<String> {
@@ -334,19 +359,75 @@ unsafe extern "C" fn acquire_again(
     }
 }
 
+unsafe extern "C" fn learned_acquire_again(
+    this: *mut PyObject,
+    args: *const *mut PyObject,
+    n: isize,
+    names: *mut PyObject,
+) -> *mut PyObject {
+    // SAFETY: called by the interpreter as a method of StrictRLock, which is an RLock, with its arguments.
+    unsafe { order::acquire_by::<RLock>(acquire_again, (this, args, n, names)) }
+}
+
+/// `raddle.RLock.acquire`: the plain method, or the one that tells the learner of lock orders. All others are RLock's.
+pub(super) fn acquire_again_method(learned: bool) -> Method {
+    Method::keywords(c"acquire", if learned { learned_acquire_again } else { acquire_again }, ACQUIRE_AGAIN)
+}
+
+impl Learned for StrictLock {
+    const CALLS: Calls = Calls { acquire, release, enter, exit };
+    const OWNED: bool = true;
+
+    fn methods(calls: Calls) -> Vec<Method> {
+        vec![
+            Method::keywords(c"acquire", calls.acquire, ACQUIRE),
+            Method::no_args(c"release", calls.release, RELEASE),
+            Method::no_args(c"__enter__", calls.enter, c"__enter__($self, /)\n--\n\nTake the lock."),
+            Method::fast(c"__exit__", calls.exit, c"__exit__($self, /, *exc_info)\n--\n\nRelease the lock."),
+        ]
+    }
+
+    fn number(&self) -> u64 {
+        self.raw.number()
+    }
+
+    fn number_so_far(&self) -> u64 {
+        self.raw.number_so_far()
+    }
+
+    fn token(&self, this: *mut PyObject) -> Token {
+        order::token::<Self>(this)
+    }
+}
+
+impl Single for StrictLock {
+    const KIND: &'static str = "Lock";
+
+    fn holder(&self) -> Option<u64> {
+        self.raw.holder()
+    }
+
+    fn made(&self) -> u64 {
+        self.made.number()
+    }
+
+    fn taken(&self) -> u64 {
+        self.taken.number()
+    }
+
+    fn name(this: Borrowed<'_, '_, Self>) -> Option<String> {
+        this.get().name.clone()
+    }
+}
+
+const RELEASE: &std::ffi::CStr = c"release($self, /)\n--\n\nRelease the lock, which this thread holds.";
 const ACQUIRE: &std::ffi::CStr = c"acquire($self, /, blocking=True, timeout=None)\n--\n\nTake the lock; wait for it first if need be, at most `timeout` seconds. Whether it was taken.";
 const ACQUIRE_AGAIN: &std::ffi::CStr = c"acquire($self, /, blocking=True, timeout=None)\n--\n\nTake the lock, once more if this thread has it; wait for it first if need be, at most `timeout` seconds. Whether it was taken.";
 
 pub(super) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
-    let methods = [
-        Method::keywords(c"acquire", acquire, ACQUIRE),
-        Method::no_args(c"release", release, c"release($self, /)\n--\n\nRelease the lock, which this thread holds."),
-        Method::no_args(c"__enter__", enter, c"__enter__($self, /)\n--\n\nTake the lock."),
-        Method::fast(c"__exit__", exit, c"__exit__($self, /, *exc_info)\n--\n\nRelease the lock."),
-    ];
-    install::<StrictLock>(py, methods)?;
-    install::<StrictRLock>(py, [Method::keywords(c"acquire", acquire_again, ACQUIRE_AGAIN)])?;
+    install::<StrictLock>(py, StrictLock::methods(StrictLock::CALLS))?;
+    install::<StrictRLock>(py, [acquire_again_method(false)])?;
     module.add("StrictLock", py.get_type::<StrictLock>())?;
     module.add("StrictRLock", py.get_type::<StrictRLock>())
 }

@@ -1,14 +1,14 @@
 //! `RD008`: the threads that did not stop when the program ended.
 
 use annotate_snippets::Level;
-use raddle::graph::verdict::{Code, Leaked};
+use raddle::graph::verdict::{Code, Whereabouts};
 
 use super::lists::section;
 use super::{SHOWN, gotcha, help};
 use crate::page::{Mark, Report, Section};
 use crate::words::{Names, clean, spot, threads};
 
-pub(crate) fn report(left: &[Leaked], names: &Names) -> Report {
+pub(crate) fn report(left: &[Whereabouts], names: &Names) -> Report {
     let title = format!("{} did not stop when the program ended, and {} left behind", threads(left.len()), be(left));
     let (shown, rest) = left.split_at(left.len().min(SHOWN));
     let last = [
@@ -24,12 +24,12 @@ pub(crate) fn report(left: &[Leaked], names: &Names) -> Report {
     }
 }
 
-fn be(left: &[Leaked]) -> &'static str {
+fn be(left: &[Whereabouts]) -> &'static str {
     if left.len() == 1 { "is" } else { "are" }
 }
 
 /// `'B' (started by 'A' at app.py:9) is at app.py:21 in work`.
-pub(crate) fn line(leaked: &Leaked, names: &Names) -> String {
+pub(crate) fn line(leaked: &Whereabouts, names: &Names) -> String {
     if let Some(wait) = &leaked.wait {
         return super::wait_line(wait, names);
     }
@@ -40,7 +40,7 @@ pub(crate) fn line(leaked: &Leaked, names: &Names) -> String {
     }
 }
 
-fn show(leaked: &Leaked, names: &Names) -> Section {
+pub(super) fn show(leaked: &Whereabouts, names: &Names) -> Section {
     if let Some(wait) = &leaked.wait {
         return section(wait, names);
     }

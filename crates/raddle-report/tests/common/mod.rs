@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use raddle::graph::verdict::{
     Cycle, Ending, Holder, Nested, ObjectInfo, Outcome, Place, Producer, ThreadInfo, ThreadKind, Verdict, Wait,
+    Whereabouts,
 };
 
 pub fn fixture(file: &str) -> String {
@@ -91,6 +92,24 @@ pub fn abandoned() -> Verdict {
     Verdict::OwnerDead {
         wait: Box::new(wait(&main_thread(), lock, at("worker.py", 19, "lock.acquire()"))),
         raised: true,
+    }
+}
+
+/// A lock that the worker holds, and where that is now.
+pub fn long_hold(waits: usize) -> Verdict {
+    let lock = || object("RLock", "lock#1", Some((&worker(), at("worker.py", 9, "lock.acquire()"))));
+    let stack = vec![at("worker.py", 10, "raise").unwrap()];
+    let waiter = |thread: ThreadInfo| wait(&thread, lock(), at("worker.py", 19, "lock.acquire()"));
+    Verdict::LongHold {
+        object: Box::new(lock()),
+        holder: Box::new(Whereabouts { thread: worker(), wait: None, stack }),
+        held: Duration::from_millis(500),
+        waits: sleepers(waits as u64 - 1)
+            .into_iter()
+            .map(|wait| wait.thread)
+            .chain([main_thread()])
+            .map(waiter)
+            .collect(),
     }
 }
 

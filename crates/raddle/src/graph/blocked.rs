@@ -17,7 +17,8 @@
 //! ends wakes one of those that its end concerns, to make it look. Imports are waited for in the interpreter's own way, so
 //! nobody looks when such a wait begins; the thread that is waited for has to look by itself, if it sleeps while it imports.
 //!
-//! A wait with a time limit, or in a block with a deadline, ends by itself, so it neither looks nor is told of.
+//! A wait with a time limit, or in a block with a deadline, ends by itself, so it neither looks nor is told of. That a lock is
+//! held for long (`long_hold.rs`) is watched by every wait.
 
 use std::fmt::{self, Display};
 use std::sync::Arc;
@@ -25,7 +26,7 @@ use std::time::Duration;
 
 use super::verdict::{Outcome, Reason, Verdict};
 use super::walk::{End, Step, same};
-use super::{Knot, Record, Resource, Site};
+use super::{Knot, Record, Resource, Site, Watch};
 use crate::runtime::{Deadlocks, Runtime, Stall};
 use crate::seam::{Parker, Time, Woken, fork_generation};
 use crate::stop::Stopped;
@@ -136,6 +137,7 @@ pub struct Blocked<'a> {
     site: Option<Arc<dyn Site>>,
     /// What the last look found, and when to look again.
     pending: Option<(Finding, Time)>,
+    watch: Option<Box<Watch>>,
     published: Option<Published>,
     /// The wait around this one, if this is a handler's.
     outer: Option<Box<Record>>,
@@ -188,6 +190,7 @@ impl<'a> Blocked<'a> {
             resource,
             site,
             pending: None,
+            watch: None,
             published: None,
             outer: None,
             guessed: false,
@@ -433,7 +436,7 @@ impl Sleep for Blocked<'_> {
 
     fn sleep(&mut self, waiter: &Arc<Waiter>) -> Result<(), Halt> {
         // Found before a race for the thing that was lost: things may be different now.
-        self.pending = None;
+        (self.pending, self.watch) = (None, None);
         if self.time_is_up() && !waiter.is_notified() {
             // A time limit of 0: nobody is to hear of this wait, and the host's lock stays where it is.
             return Err(Halt::TimedOut);
@@ -444,7 +447,8 @@ impl Sleep for Blocked<'_> {
                 self.publish(waiter);
             }
             let look_again = self.look()?;
-            let until = [self.deadline, self.stops_at, look_again].into_iter().flatten().min();
+            let watch_again = self.runtime.watch_hold(self.me, &self.resource, &mut self.watch);
+            let until = [self.deadline, self.stops_at, look_again, watch_again].into_iter().flatten().min();
             match self.sleeper.sleep(waiter.parker(), until) {
                 Err(Interrupt) => return Err(Halt::Interrupted),
                 Ok(_) if waiter.is_notified() => break,

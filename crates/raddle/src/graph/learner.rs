@@ -28,7 +28,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::fmt::Debug;
 use std::sync::{Arc, LazyLock};
 
-use super::order::{Lesson, Number, Orders};
+use super::order::{Held, Lesson, Number, Orders};
 use super::verdict::{Nested, ObjectInfo, Verdict};
 use super::{Description, Site};
 use crate::runtime::Runtime;
@@ -76,6 +76,8 @@ pub struct Take {
     pub owned: bool,
     /// Whether the thread would have waited for it for ever.
     pub waits: bool,
+    /// Whether it has it to read, as others may at the same time.
+    pub reads: bool,
     /// The rest.
     pub token: Token,
 }
@@ -186,18 +188,26 @@ fn renew(mine: &RefCell<Mine>, me: u64) {
     drop(mine.replace(Mine { serial: me, ..Mine::EMPTY }));
 }
 
+impl Take {
+    /// What goes into a digest.
+    #[inline]
+    fn key(&self) -> u64 {
+        self.number << 1 | u64::from(self.reads)
+    }
+}
+
 impl Mine {
     const EMPTY: Mine = Mine { serial: 0, held: Vec::new(), digest: 0, shown: Vec::new(), pending: Vec::new() };
 
     #[inline]
     fn push(&mut self, take: Take) {
-        self.digest ^= mixed(take.number);
+        self.digest ^= mixed(take.key());
         self.held.push(take);
     }
 
     /// The same with other locks in hand.
     fn take_more(&mut self, take: Take, runtime: impl FnOnce() -> &'static Runtime) -> bool {
-        let shown = mixed(self.digest ^ take.number);
+        let shown = mixed(self.digest ^ take.key());
         self.push(take);
         let place = shown as usize % SHOWN;
         if !take.waits || self.shown.get(place) == Some(&shown) || runtime().has_one_thread() {
@@ -215,8 +225,7 @@ impl Mine {
         let Some(at) = self.held.iter().rposition(|take| take.number == number) else {
             return Released::Foreign;
         };
-        self.digest ^= mixed(number);
-        self.held.remove(at);
+        self.digest ^= mixed(self.held.remove(at).key());
         if self.pending.is_empty() { Released::Quietly } else { Released::Proof }
     }
 
@@ -235,7 +244,7 @@ impl Mine {
         let latest = self.held.iter().enumerate().filter(is_latest).map(|(_, take)| take);
         let held: Vec<_> = latest.filter_map(read).collect();
         self.held = held.iter().map(|(take, _)| *take).collect();
-        self.digest = self.held.iter().fold(0, |digest, take| digest ^ mixed(take.number));
+        self.digest = self.held.iter().fold(0, |digest, take| digest ^ mixed(take.key()));
         held
     }
 }
@@ -249,21 +258,25 @@ pub fn teach(runtime: &'static Runtime) {
         return;
     }
     let thread = crate::thread::current(runtime);
-    let numbers: BTreeSet<_> = earlier.iter().map(|(take, _)| take.number).collect();
+    let numbers = |reads| -> BTreeSet<_> {
+        earlier.iter().filter(|(take, _)| take.reads == reads).map(|(take, _)| take.number).collect()
+    };
+    let in_hand = Held { alone: numbers(false), reading: numbers(true) };
     let lesson = |(first, taken): &(Take, Taken)| {
         let evidence = Evidence { thread: Arc::clone(&thread), first: taken.clone(), second: latest.1.clone() };
         Lesson {
             first: first.number,
             second: latest.0.number,
+            reads: (first.reads, latest.0.reads),
             thread: thread.serial(),
-            held: numbers.clone(),
+            held: in_hand.clone(),
             evidence: Arc::new(evidence),
         }
     };
     let (now, later): (Vec<_>, Vec<_>) = earlier.iter().partition(|(first, _)| first.owned);
     let later: Vec<_> = later.into_iter().map(lesson).collect();
     // What is not pending any more, as its first lock was released by another thread, is dropped out here.
-    let is_over = |lesson: &mut Lesson<_>| !numbers.contains(&lesson.first);
+    let is_over = |lesson: &mut Lesson<_>| !in_hand.contains(&lesson.first);
     let _over = MINE.try_with(|mine| {
         let pending = &mut mine.borrow_mut().pending;
         let over: Vec<_> = pending.extract_if(.., is_over).collect();

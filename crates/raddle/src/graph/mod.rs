@@ -7,7 +7,8 @@
 //! that several threads read. The last thread to close a cycle finds it whole, because each writes its record before it looks.
 //!
 //! A wait that any of several threads may end is no single way any more; see `knot.rs`. One that nobody in particular may end
-//! is still suspicious if all who did so in the past are dead: `orphan.rs`.
+//! is still suspicious if all who did so in the past are dead: `orphan.rs`. And one for what somebody holds for long may be
+//! worth knowing of: `long_hold.rs`.
 //!
 //! What has not happened yet can be told, too: threads that take locks in opposite orders will deadlock one day. `order.rs`
 //! finds such orders, `learner.rs` brings them to it, if it is asked to.
@@ -19,6 +20,7 @@ mod blocked;
 mod knot;
 #[cfg(not(loom))]
 pub mod learner;
+mod long_hold;
 #[cfg(not(loom))]
 mod order;
 mod orphan;
@@ -28,12 +30,14 @@ mod walk;
 
 pub use blocked::{Blocked, Call, Halt, Interrupt, Sleeper};
 pub(crate) use knot::{Knot, knot};
+pub(crate) use long_hold::Watch;
 pub use resource::{Description, ForeignWait, Hold, Resource, Site};
 pub(crate) use walk::{End, Found, Step, Walk, walk};
 
 use std::sync::Arc;
 
 use crate::seam::Time;
+pub use crate::wait::Lasting;
 use crate::wait::Waiter;
 
 /// What a sleeping thread waits for. Written by the thread itself; cleared by it when the wait is over.

@@ -6,7 +6,11 @@
 //! such that
 //!
 //! - all are different threads: one thread cannot wait for itself in two places;
-//! - no lock was held by two of them: two threads that hold a common lock (a gate) are never there at the same time.
+//! - no lock was held by two of them: two threads that hold a common lock (a gate) are never there at the same time. Unless
+//!   both hold it to read.
+//!
+//! Who wants to read waits for nobody who reads, so that is no part of a circle; that a writer may stand in line between them
+//! is not considered.
 //!
 //! That is Havelund's GoodLock. Unlike Linux's lockdep it is about single locks, not about classes of them: the thousand
 //! accounts of a bank are made in one line, and whoever locks two of them by their numbers is right.
@@ -27,16 +31,54 @@ const TOLD: usize = 1000;
 /// A lock's number.
 pub(crate) type Number = u64;
 
+/// What a thread holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) alone: BTreeSet<Number>,
+    /// To read, as others may at the same time.
+    pub(crate) reading: BTreeSet<Number>,
+}
+
+impl Held {
+    pub(crate) fn contains(&self, lock: &Number) -> bool {
+        self.alone.contains(lock) || self.reading.contains(lock)
+    }
+
+    /// Whether a thread that holds `more` keeps away everybody whom this keeps away.
+    fn is_within(&self, more: &Held) -> bool {
+        self.alone.is_subset(&more.alone) && self.reading.iter().all(|lock| more.contains(lock))
+    }
+
+    /// Whether nobody can hold this while somebody else holds `other`.
+    fn excludes(&self, other: &Held) -> bool {
+        self.alone.iter().any(|lock| other.contains(lock)) || !self.reading.is_disjoint(&other.alone)
+    }
+}
+
 /// A take of a lock by a thread that held another one.
 #[derive(Clone, Debug)]
 pub(crate) struct Lesson<E> {
     pub(crate) first: Number,
     pub(crate) second: Number,
+    /// Whether it held the first to read, and took the second to read.
+    pub(crate) reads: (bool, bool),
     /// The serial of the thread.
     pub(crate) thread: u64,
     /// All that it held then, `first` among them.
-    pub(crate) held: BTreeSet<Number>,
+    pub(crate) held: Held,
     pub(crate) evidence: E,
+}
+
+impl<E> Lesson<E> {
+    /// Whether this, about the same two locks, tells no less than `other`: who held less excludes less.
+    fn tells_all_of(&self, other: &Self) -> bool {
+        self.reads == other.reads && self.held.is_within(&other.held)
+    }
+
+    /// Whether who took the second lock of this one would have waited for who held it as the first of `next`.
+    fn waits_for(&self, next: &Self) -> bool {
+        !(self.reads.1 && next.reads.0)
+    }
 }
 
 /// See the module.
@@ -104,9 +146,7 @@ impl<E: Clone> Orders<E> {
     /// Whether the thread has shown the same before, holding no more than now.
     fn knows(&self, lesson: &Lesson<E>) -> bool {
         let known = self.locks.get(&lesson.first).and_then(|lock| lock.then.get(&lesson.second));
-        known.is_some_and(|known| {
-            known.iter().any(|known| known.thread == lesson.thread && known.held.is_subset(&lesson.held))
-        })
+        known.is_some_and(|known| known.iter().any(|known| known.thread == lesson.thread && known.tells_all_of(lesson)))
     }
 
     fn add(&mut self, lesson: Lesson<E>, waste: &mut Vec<Lesson<E>>) {
@@ -117,10 +157,10 @@ impl<E: Clone> Orders<E> {
         }
         self.orders += usize::from(!known);
         let witnesses = self.locks.entry(first).or_default().then.entry(second).or_default();
-        let is_less = |old: &mut Lesson<E>| old.thread == lesson.thread && lesson.held.is_subset(&old.held);
+        let is_less = |old: &mut Lesson<E>| old.thread == lesson.thread && lesson.tells_all_of(old);
         waste.extend(witnesses.extract_if(.., is_less));
         // Who held less tells more.
-        let more = |old: &&mut Lesson<E>| lesson.held.is_subset(&old.held) && lesson.held != old.held;
+        let more = |old: &&mut Lesson<E>| lesson.tells_all_of(old) && lesson.held != old.held;
         if witnesses.len() < WITNESSES {
             witnesses.push(lesson);
         } else if let Some(more) = witnesses.iter_mut().find(more) {
@@ -229,7 +269,7 @@ impl<'a, E> Search<'a, E> {
                 if !self.step() {
                     return false;
                 }
-                if !self.chosen.iter().all(|chosen| can_be_together(chosen, witness)) {
+                if !self.follows(witness, ends) || !self.chosen.iter().all(|chosen| can_be_together(chosen, witness)) {
                     continue;
                 }
                 self.chosen.push(witness);
@@ -240,6 +280,12 @@ impl<'a, E> Search<'a, E> {
             }
         }
         false
+    }
+
+    /// Whether the last that was chosen would wait for `witness`, and that one, if the circle ends with it, for the first.
+    fn follows(&self, witness: &Lesson<E>, ends: bool) -> bool {
+        let waits = self.chosen.last().is_none_or(|last| last.waits_for(witness));
+        waits && (!ends || self.chosen.first().is_none_or(|first| witness.waits_for(first)))
     }
 
     fn passes(&self, lock: Number) -> bool {
@@ -253,7 +299,7 @@ impl<'a, E> Search<'a, E> {
 
 /// Whether two threads can each hold what they held at the same time.
 fn can_be_together<E>(one: &Lesson<E>, other: &Lesson<E>) -> bool {
-    one.thread != other.thread && one.held.is_disjoint(&other.held)
+    one.thread != other.thread && !one.held.excludes(&other.held)
 }
 
 #[cfg(test)]
@@ -263,16 +309,28 @@ mod tests {
     use super::*;
 
     const GATE: Number = 100;
+    /// Added to the number of a lock that is taken to read.
+    const READ: Number = 1 << 32;
+
+    fn number(lock: Number) -> Number {
+        lock % READ
+    }
+
+    fn reads(lock: Number) -> bool {
+        lock >= READ
+    }
 
     /// Thread `thread` takes the last of these locks while it holds all the others.
     fn lessons(thread: u64, locks: &[Number]) -> Vec<Lesson<(Number, Number)>> {
         let (second, held) = locks.split_last().unwrap();
+        let all = |to_read| held.iter().filter(|lock| reads(**lock) == to_read).map(|lock| number(*lock)).collect();
         let lesson = |first: &Number| Lesson {
-            first: *first,
-            second: *second,
+            first: number(*first),
+            second: number(*second),
+            reads: (reads(*first), reads(*second)),
             thread,
-            held: held.iter().copied().collect(),
-            evidence: (*first, *second),
+            held: Held { alone: all(false), reading: all(true) },
+            evidence: (number(*first), number(*second)),
         };
         held.iter().map(lesson).collect()
     }
@@ -307,6 +365,21 @@ mod tests {
         assert_eq!(after(&[(7, &[GATE, 1, 2]), (8, &[2, 1])]), Some(vec![(1, 2), (2, 1)]));
         let once_without = [(7, &[GATE, 1, 2][..]), (8, &[GATE, 2, 1]), (7, &[1, 2])];
         assert_eq!(after(&once_without), Some(vec![(2, 1), (1, 2)]));
+    }
+
+    #[test]
+    fn a_reader_waits_for_no_reader() {
+        assert_eq!(after(&[(7, &[READ + 1, READ + 2]), (8, &[READ + 2, READ + 1])]), None);
+        assert_eq!(after(&[(7, &[READ + 1, 2]), (8, &[READ + 2, READ + 1])]), None);
+        assert_eq!(after(&[(7, &[1, READ + 2]), (8, &[READ + 2, READ + 1])]), None);
+        assert_eq!(after(&[(7, &[READ + 1, 2]), (8, &[READ + 2, 1])]), Some(vec![(1, 2), (2, 1)]));
+        assert_eq!(after(&[(7, &[1, READ + 2]), (8, &[2, READ + 1])]), Some(vec![(1, 2), (2, 1)]));
+    }
+
+    #[test]
+    fn a_gate_that_both_read_is_none() {
+        assert!(after(&[(7, &[GATE + READ, 1, 2]), (8, &[GATE + READ, 2, 1])]).is_some());
+        assert_eq!(after(&[(7, &[GATE + READ, 1, 2]), (8, &[GATE, 2, 1])]), None);
     }
 
     #[test]
@@ -361,10 +434,14 @@ mod tests {
 
     type Take = (u64, Vec<Number>);
 
-    /// Some threads, each taking a few locks one inside the other.
+    /// Some threads, each taking a few locks one inside the other, some of them to read.
     fn programs() -> impl Strategy<Value = Vec<Take>> {
         let locks = Just((0..4u64).collect::<Vec<_>>()).prop_shuffle();
-        let take = (0..3u64, locks, 2..=4usize).prop_map(|(thread, locks, depth)| (thread, locks[..depth].to_vec()));
+        let take = (0..3u64, locks, 2..=4usize, proptest::array::uniform4(proptest::bool::weighted(0.3)));
+        let take = take.prop_map(|(thread, locks, depth, reads)| {
+            let lock = |(lock, reads): (&Number, bool)| lock + if reads { READ } else { 0 };
+            (thread, locks[..depth].iter().zip(reads).map(lock).collect())
+        });
         proptest::collection::vec(take, 0..9)
     }
 
@@ -374,14 +451,16 @@ mod tests {
         fn extend(takes: &[Take], chosen: &mut Vec<Take>) -> bool {
             let held = |take: &Take| take.1[..take.1.len() - 1].to_vec();
             let wanted = *chosen.last().unwrap().1.last().unwrap();
-            if chosen.len() > 1 && held(&chosen[0]).contains(&wanted) {
+            let clash = |one: Number, other: Number| number(one) == number(other) && !(reads(one) && reads(other));
+            let is_in_the_way = |take: &Take, wanted| held(take).iter().any(|lock| clash(*lock, wanted));
+            if chosen.len() > 1 && is_in_the_way(&chosen[0], wanted) {
                 return true;
             }
             takes.iter().any(|take| {
                 let apart = chosen
                     .iter()
-                    .all(|other| other.0 != take.0 && held(other).iter().all(|lock| !held(take).contains(lock)));
-                if !apart || !held(take).contains(&wanted) {
+                    .all(|other| other.0 != take.0 && held(other).iter().all(|lock| !is_in_the_way(take, *lock)));
+                if !apart || !is_in_the_way(take, wanted) {
                     return false;
                 }
                 chosen.push(take.clone());

@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::panic::Location;
 use std::sync::Arc;
 
+use super::Lasting;
 use super::verdict::Place;
 
 /// Something that threads wait for.
@@ -22,6 +23,12 @@ pub trait Resource: Send + Sync + Debug {
     /// Which object it is, as a number that no two living ones share; 0 if nobody is to ask who waits for it.
     fn identity(&self) -> usize {
         0
+    }
+
+    /// The present hold, if it is a thing of which one hold can be told from the next by a thread that waits for it. Called by
+    /// such a thread, like [`holder`](Resource::holder).
+    fn lasting(&self) -> Option<Lasting<'_>> {
+        None
     }
 
     /// Whether a thread may end and leave it held, or be the last that gave it. If not, whoever waits for it need not hear of

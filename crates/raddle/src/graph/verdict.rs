@@ -116,9 +116,9 @@ pub struct Wait {
     pub timed: bool,
 }
 
-/// A thread that the program ended without.
+/// Where a thread is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Leaked {
+pub struct Whereabouts {
     /// Who.
     pub thread: ThreadInfo,
     /// What it waits for; `None`: it waits for nothing that the runtime knows.
@@ -168,6 +168,8 @@ pub enum Code {
     LongestWaits,
     /// `RD008`: threads did not stop when the program ended.
     LeftBehind,
+    /// `RD013`: a lock has been held for long, and somebody waits for it.
+    LongHold,
 }
 
 /// Why `RD005` was asked for.
@@ -286,13 +288,24 @@ pub enum Verdict {
     /// `RD008`.
     LeftBehind {
         /// Who was asked to stop, and had not ended when the time for it was over.
-        threads: Vec<Leaked>,
+        threads: Vec<Whereabouts>,
+    },
+    /// `RD013`.
+    LongHold {
+        /// What is held. Its holder says by whom, and where it was taken.
+        object: Box<ObjectInfo>,
+        /// Where the holder is now.
+        holder: Box<Whereabouts>,
+        /// For how long, or longer: so long ago somebody who waits has seen the hold first.
+        held: Duration,
+        /// Who waits for it, longest first.
+        waits: Vec<Wait>,
     },
 }
 
 impl Code {
     /// All codes, in order.
-    pub const ALL: [Code; 8] = [
+    pub const ALL: [Code; 9] = [
         Code::Deadlock,
         Code::Stalled,
         Code::Died,
@@ -301,6 +314,7 @@ impl Code {
         Code::Inversion,
         Code::LongestWaits,
         Code::LeftBehind,
+        Code::LongHold,
     ];
 
     /// The stable name: `RD001`.
@@ -314,6 +328,7 @@ impl Code {
             Code::Inversion => "RD006",
             Code::LongestWaits => "RD007",
             Code::LeftBehind => "RD008",
+            Code::LongHold => "RD013",
         }
     }
 }
@@ -330,6 +345,7 @@ impl Verdict {
             Verdict::Inversion { .. } => Code::Inversion,
             Verdict::LongestWaits { .. } => Code::LongestWaits,
             Verdict::LeftBehind { .. } => Code::LeftBehind,
+            Verdict::LongHold { .. } => Code::LongHold,
         }
     }
 

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::graph::verdict::{
-    Cause, Cycle, Ending, Holder, Leaked, ObjectInfo, Outcome, Place, Producer, ThreadInfo, ThreadKind, Verdict, Wait,
+    Cause, Cycle, Ending, Holder, ObjectInfo, Outcome, Place, Producer, ThreadInfo, ThreadKind, Verdict, Wait,
+    Whereabouts,
 };
 use crate::graph::{Call, Record, Resource, Step};
 use crate::runtime::Runtime;
@@ -97,9 +98,9 @@ impl Runtime {
         Verdict::KeepsAlive { cause, threads: regular.map(|thread| (thread.info(), self.wait_of(&thread))).collect() }
     }
 
-    /// What is said of a thread that the program ends without.
-    pub(crate) fn leaked(&self, thread: &Thread) -> Leaked {
-        Leaked { thread: thread.info(), wait: self.wait_of(thread), stack: self.host_stack_of(thread) }
+    /// Where a thread is now.
+    pub(crate) fn whereabouts(&self, thread: &Thread) -> Whereabouts {
+        Whereabouts { thread: thread.info(), wait: self.wait_of(thread), stack: self.host_stack_of(thread) }
     }
 
     /// `RD007`: who has waited longest for what.

@@ -7,7 +7,7 @@
 //! As in Python, a lock may be released by any thread. A hold that was *marked* when it was taken (`with`, a guard) is
 //! one that only its taker ends.
 
-use crate::graph::{Blocked, Halt, Hold};
+use crate::graph::{Blocked, Halt, Hold, Lasting};
 use crate::seam::{Concurrent, Sharing};
 use crate::wait::Gate;
 use crate::wait::Permits;
@@ -154,6 +154,11 @@ impl<S: Sharing> RawLock<S> {
         let word = self.gate.word();
         let (serial, owned) = (word >> SHIFT, word & MARK != 0);
         (serial != 0).then_some(Hold { serial, owned, strict: false })
+    }
+
+    /// The same, to be told from the next one by a thread that waits for it.
+    pub fn lasting(&self) -> Lasting<'_> {
+        self.gate.lasting()
     }
 
     /// Makes it a free lock again. For the child of a fork: no thread may be waiting.

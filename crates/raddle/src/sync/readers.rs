@@ -87,6 +87,15 @@ impl<S: Sharing> Readers<S> {
         all
     }
 
+    /// How many holds are thread `serial`'s.
+    pub(super) fn count(&self, serial: u64) -> usize {
+        let in_slots = self.slots.iter().filter(|slot| slot.load_acquire() == serial).count();
+        if self.more_len.load(Ordering::Acquire) == 0 {
+            return in_slots;
+        }
+        in_slots + self.more.lock_keeping().iter().filter(|other| **other == serial).count()
+    }
+
     pub(super) fn reset(&self) {
         self.slots.iter().for_each(|slot| slot.store(0));
         self.more.lock_keeping().clear();
@@ -109,6 +118,7 @@ mod tests {
         let mut expected = serials.clone();
         expected.sort_unstable();
         assert_eq!(all, expected);
+        assert_eq!([9, 20, 21].map(|serial| readers.count(serial)), [3, 1, 0]);
         assert!(!readers.cross_out(21));
         serials.iter().for_each(|serial| assert!(readers.cross_out(*serial)));
         assert!(readers.all().is_empty() && !readers.cross_out(9));

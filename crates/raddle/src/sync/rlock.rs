@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::lock::{NotHeld, Owned, token};
-use crate::graph::{Blocked, Halt, Hold};
+use crate::graph::{Blocked, Halt, Hold, Lasting};
 use crate::seam::{Concurrent, Sharing};
 use crate::wait::Gate;
 use crate::wait::gate::SHIFT;
@@ -159,6 +159,11 @@ impl<S: Sharing> RawRLock<S> {
     /// The present hold, as the wait graph sees it.
     pub fn hold(&self) -> Option<Hold> {
         self.holder().map(|(serial, _)| Hold { serial, owned: true, strict: true })
+    }
+
+    /// The same, to be told from the next one by a thread that waits for it.
+    pub fn lasting(&self) -> Lasting<'_> {
+        self.gate.lasting()
     }
 
     /// Makes it a free lock again. For the child of a fork: no thread may be waiting.

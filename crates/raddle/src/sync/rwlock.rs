@@ -23,11 +23,11 @@ use std::sync::Arc;
 
 use super::lock::{NotHeld, RawLock};
 use super::readers::Readers;
-use crate::graph::{Blocked, Halt, Hold};
+use crate::graph::{Blocked, Halt, Hold, Lasting};
 use crate::seam::atomic::{AtomicU64, Ordering};
 use crate::seam::{Concurrent, Parker, Sharing};
 use crate::wait::turnstile::{CLOSED, MAX, STARVED};
-use crate::wait::{Ask, Order, Sleep, Turnstile};
+use crate::wait::{Ask, LockNumber, Order, Sleep, Turnstile};
 
 /// Who goes first when readers and writers wait.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,6 +75,7 @@ pub struct RawRwLock<S = Concurrent> {
     readers: Readers<S>,
     /// The right to upgrade. Whoever has it reads, or writes, or is about to read.
     right: RawLock<S>,
+    number: LockNumber,
 }
 
 impl RawRwLock {
@@ -98,6 +99,7 @@ impl<S: Sharing> RawRwLock<S> {
             writer: AtomicU64::new(0),
             readers: Readers::new(),
             right: RawLock::default(),
+            number: LockNumber::default(),
         }
     }
 
@@ -328,13 +330,31 @@ impl<S: Sharing> RawRwLock<S> {
         self.readers.all()
     }
 
+    /// How often thread `serial` reads.
+    #[inline]
+    pub fn reads_of(&self, serial: u64) -> usize {
+        self.readers.count(serial)
+    }
+
+    /// As [`RawLock::number`](super::RawLock::number).
+    #[inline]
+    pub fn number(&self) -> u64 {
+        self.number.get()
+    }
+
+    /// As [`RawLock::number_so_far`](super::RawLock::number_so_far).
+    #[inline]
+    pub fn number_so_far(&self) -> u64 {
+        self.number.so_far()
+    }
+
     /// Whether anybody holds it.
     pub fn is_held(&self) -> bool {
         self.turnstile.taken() != 0
     }
 
     fn reads(&self, serial: u64) -> bool {
-        self.readers.all().contains(&serial)
+        self.readers.count(serial) > 0
     }
 
     /// For whom thread `serial` waits that wants `side`: each of them has to let go, or to go on, first.
@@ -367,6 +387,13 @@ impl<S: Sharing> RawRwLock<S> {
     /// reads asks a second time; one that has it and does not read sleeps for its place.
     fn waits_for_right(&self, serial: u64) -> bool {
         self.upgrader() != Some(serial) || self.reads(serial)
+    }
+
+    /// The present holds of those who keep everybody out that wants `side`, to be told from the next ones by a thread that
+    /// waits.
+    pub fn lasting(&self, side: Side) -> Lasting<'_> {
+        // A reader that waits while no writer is inside stands behind one in line, who holds nothing.
+        self.turnstile.lasting(matches!(side, Side::Write | Side::Upgrade) || self.writer().is_some())
     }
 
     /// Makes it a free lock again. For the child of a fork: no thread may be waiting.

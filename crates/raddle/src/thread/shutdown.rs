@@ -19,7 +19,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::{State, Thread};
-use crate::graph::verdict::{Leaked, ThreadKind};
+use crate::graph::verdict::{ThreadKind, Whereabouts};
 use crate::runtime::Runtime;
 use crate::seam::{Mutex, Time};
 use crate::stop::Stopped;
@@ -150,7 +150,7 @@ impl Runtime {
         threads: Vec<(Arc<Thread>, Duration)>,
         stopped: &Stopped,
         awaits: impl Awaits<E>,
-    ) -> Result<Vec<Leaked>, E> {
+    ) -> Result<Vec<Whereabouts>, E> {
         let asked: Vec<_> = threads.into_iter().filter(|(_, grace)| !grace.is_zero()).collect();
         for (thread, _) in &asked {
             thread.stop(stopped.clone());
@@ -182,11 +182,11 @@ impl Runtime {
     }
 
     /// Step 6: marks and describes those that are left. Runs code of the host.
-    pub fn leave_behind(&self, left: Vec<Arc<Thread>>) -> Vec<Leaked> {
+    pub fn leave_behind(&self, left: Vec<Arc<Thread>>) -> Vec<Whereabouts> {
         for thread in &left {
             let _ = thread.letting_go.left_behind.set(());
         }
-        left.iter().map(|thread| self.leaked(thread)).collect()
+        left.iter().map(|thread| self.whereabouts(thread)).collect()
     }
 }
 

@@ -22,9 +22,9 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::Sleep;
 use super::fork::{Asleep, Home};
 use super::queue::{Line, Waiter, remove};
+use super::{Holds, Lasting, LockNumber, Sleep};
 use crate::seam::atomic::{AtomicU64, Ordering};
 use crate::seam::{Concurrent, Guard, Mutex, Parker, Sharing, Word};
 
@@ -64,12 +64,13 @@ pub(crate) struct Gate<K, S = Concurrent> {
 }
 
 /// The gate's queue, the tag that stood in its place, and the number that tells the lock from all others while orders of
-/// locks are learned; 0: it has none yet.
+/// locks are learned.
 #[derive(Debug, Default)]
 struct Queued {
     line: Mutex<Line>,
     tag: u64,
-    number: std::sync::atomic::AtomicU64,
+    number: LockNumber,
+    holds: Holds,
 }
 
 /// Set in no tag, and in no address of a user's process.
@@ -97,7 +98,7 @@ impl<K: Permits, S: Sharing> Gate<K, S> {
     #[inline]
     pub(crate) fn number(&self) -> u64 {
         match self.number_so_far() {
-            0 => self.give_number(),
+            0 => self.made().number.get(),
             number => number,
         }
     }
@@ -107,28 +108,14 @@ impl<K: Permits, S: Sharing> Gate<K, S> {
     pub(crate) fn number_so_far(&self) -> u64 {
         // SAFETY: what `queued` says.
         let made = unsafe { queued(self.tag.load(Ordering::Acquire)).as_ref() };
-        made.map_or(0, |made| made.number.load(std::sync::atomic::Ordering::Relaxed))
-    }
-
-    #[cold]
-    fn give_number(&self) -> u64 {
-        use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-        static LAST: AtomicU64 = AtomicU64::new(0);
-        let new = LAST.fetch_add(1, Relaxed) + 1;
-        #[cfg(not(loom))]
-        crate::graph::learner::born(new);
-        let given = self.made().number.compare_exchange(0, new, Relaxed, Relaxed);
-        #[cfg(not(loom))]
-        if given.is_err() {
-            crate::graph::learner::died(new);
-        }
-        given.map_or_else(|theirs| theirs, |_| new)
+        made.map_or(0, |made| made.number.so_far())
     }
 
     /// Takes the number away, before anything is freed that is kept beside the gate.
     pub(crate) fn retire(&self) {
         // SAFETY: what `queued` says.
-        unsafe { queued(self.tag.load(Ordering::Acquire)).as_ref() }.map(retire);
+        let made = unsafe { queued(self.tag.load(Ordering::Acquire)).as_ref() };
+        made.inspect(|made| made.number.retire());
     }
 
     /// The word as it is now.
@@ -204,6 +191,9 @@ impl<K: Permits, S: Sharing> Gate<K, S> {
             }
         });
         let woken = if waking { line.pop_front().inspect(|waiter| waiter.mark()) } else { None };
+        if waking {
+            self.made().holds.end();
+        }
         drop(line);
         wake(woken);
         refused.map_or(Ok(()), Err)
@@ -296,6 +286,13 @@ impl<K: Permits, S: Sharing> Gate<K, S> {
         self.word.store(permits << SHIFT);
     }
 
+    /// The present hold, for a thread that stands in the queue.
+    #[cold]
+    pub(crate) fn lasting(&self) -> Lasting<'_> {
+        let _line = self.locked();
+        self.made().holds.now(self.word() & (WAITERS | WOKEN) == WAITERS)
+    }
+
     /// The queue, locked; its flags are cleared if it was lost in a fork.
     fn locked(&self) -> Guard<'_, Line> {
         let line = self.made().line.lock();
@@ -339,15 +336,6 @@ impl<K, S: Sharing> Home for Gate<K, S> {
     }
 }
 
-/// Takes its number from a gate that will be freed.
-fn retire(made: &Queued) {
-    let number = made.number.swap(0, std::sync::atomic::Ordering::Relaxed);
-    #[cfg(not(loom))]
-    crate::graph::learner::died(number);
-    #[cfg(loom)]
-    let _ = number;
-}
-
 fn wake(waiter: Option<Arc<Waiter>>) {
     if let Some(waiter) = waiter {
         waiter.parker().unpark();
@@ -359,9 +347,7 @@ impl<K, S> Drop for Gate<K, S> {
         let made = queued(self.tag.load(Ordering::Acquire));
         if !made.is_null() {
             // SAFETY: it came from `Box::into_raw` in `made`, and `&mut self` says that nobody uses it any more.
-            let made = unsafe { Box::from_raw(made) };
-            retire(&made);
-            drop(made);
+            drop(unsafe { Box::from_raw(made) });
         }
     }
 }

@@ -22,6 +22,8 @@
 pub(crate) mod crowd;
 pub(crate) mod fork;
 pub(crate) mod gate;
+mod holds;
+mod number;
 pub(crate) mod queue;
 pub(crate) mod turnstile;
 
@@ -30,6 +32,9 @@ use std::sync::Arc;
 pub(crate) use crowd::{Link, Popped};
 pub(crate) use fork::{Asleep, Home};
 pub(crate) use gate::{Gate, Permits};
+pub(crate) use holds::Holds;
+pub use holds::Lasting;
+pub(crate) use number::LockNumber;
 pub(crate) use queue::{Queue, Waiter};
 pub(crate) use turnstile::{Ask, Order, Turnstile};
 

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
+use super::Sleep;
 use super::gate::{Gate, SHIFT};
 use super::modelling::{Sleeper, model};
-use super::queue::Queue;
+use super::queue::{Queue, Waiter};
 use crate::seam::Parker;
 use crate::sync::lock::Owned;
 use crate::sync::semaphore::Counted;
@@ -95,6 +96,44 @@ fn barging_strands_nobody() {
         }
         waiter.join().unwrap();
         assert_eq!(gate.word(), 0);
+    });
+}
+
+/// Looks at the hold it waits for, and looks again: a hold whose number is the same is the same.
+struct Watcher<'a>(&'a Gate<Owned>);
+
+impl Sleep for Watcher<'_> {
+    type Halt = ();
+    fn sleep(&mut self, waiter: &Arc<Waiter>) -> Result<(), ()> {
+        let (number, holder) = (self.0.lasting().number(), self.0.word() >> SHIFT);
+        let (holder_now, number_now) = (self.0.word() >> SHIFT, self.0.lasting().number());
+        if number.is_some() && number == number_now {
+            assert_eq!(holder, holder_now);
+        }
+        Sleeper { patient: true }.sleep(waiter)
+    }
+}
+
+/// Three holds follow each other, the last of which barges in, while somebody watches and another waits before it.
+#[test]
+fn a_waiter_tells_one_hold_from_the_next() {
+    model(|| {
+        let gate = Arc::new(Gate::<Owned>::new(0));
+        assert!(take(&gate, 1, true));
+        let watcher = thread::spawn({
+            let gate = gate.clone();
+            move || {
+                assert!(gate.take(2 << SHIFT, &Arc::default(), &mut Watcher(&gate)).is_ok());
+                give(&gate);
+            }
+        });
+        give(&gate);
+        for serial in [3, 4] {
+            if gate.try_take(serial << SHIFT) {
+                give(&gate);
+            }
+        }
+        watcher.join().unwrap();
     });
 }
 

@@ -29,7 +29,7 @@ use std::sync::Arc;
 use super::fork::{Asleep, Home};
 use super::gate::{PATIENCE, SHIFT};
 use super::queue::Waiter;
-use super::{Link, Popped, Sleep};
+use super::{Holds, Lasting, Link, Popped, Sleep};
 use crate::seam::atomic::{AtomicU64, Ordering};
 use crate::seam::{Concurrent, Guard, Mutex, Parker, Sharing, Word};
 
@@ -151,11 +151,13 @@ pub(crate) struct Turnstile<S = Concurrent> {
     places: AtomicU64,
     order: Order,
     line: Mutex<Line>,
+    holds: Holds,
 }
 
 impl<S: Sharing> Turnstile<S> {
     pub(crate) fn new(places: u64, order: Order) -> Self {
-        Turnstile { word: Word::new(0), places: AtomicU64::new(places.min(MAX)), order, line: Mutex::default() }
+        let places = AtomicU64::new(places.min(MAX));
+        Turnstile { word: Word::new(0), places, order, line: Mutex::default(), holds: Holds::default() }
     }
 
     /// How many places are taken.
@@ -233,6 +235,7 @@ impl<S: Sharing> Turnstile<S> {
         if line.called.is_empty() {
             line.note_pass(self.order, self.places().saturating_sub(self.taken().saturating_sub(amount)));
         }
+        self.holds.end();
         self.settle(line, |word| {
             given = held(word >> SHIFT);
             if given { word - (amount << SHIFT) } else { word }
@@ -283,7 +286,11 @@ impl<S: Sharing> Turnstile<S> {
             calling = if line.called.is_empty() { line.fitting(self.order, room) } else { Vec::new() };
             next | line.flags(!calling.is_empty())
         });
-        let popped = (!calling.is_empty()).then(|| line.call(calling));
+        let popped = (!calling.is_empty()).then(|| {
+            // What is given while they are under way goes unseen.
+            self.holds.end();
+            line.call(calling)
+        });
         drop(line);
         popped.inspect(Popped::wake);
     }
@@ -305,6 +312,13 @@ impl<S: Sharing> Turnstile<S> {
         let first = line.waiting.iter().filter(|turn| turn.ask.inside && self.order != Order::Small);
         let mut before = line.called.iter().chain(first).chain(line.waiting.range(..ahead)).map(|turn| turn.ask);
         before.find(|ask| ask.amount > 1 && ask.serial != serial).map(|ask| ask.serial)
+    }
+
+    /// The present holds, for a thread that stands in line; `held`: it waits for these.
+    #[cold]
+    pub(crate) fn lasting(&self, held: bool) -> Lasting<'_> {
+        let _line = self.locked();
+        self.holds.now(held && self.word.load() & LOOK != 0)
     }
 
     /// Gives all places back. For the child of a fork: no thread may be waiting.

@@ -12,7 +12,7 @@ use super::named::{Named, Raw};
 use crate::error::LockError;
 use crate::facade::runtime;
 use crate::graph::verdict::Wait;
-use crate::graph::{Call, Hold};
+use crate::graph::{Call, Hold, Lasting};
 use crate::sync::RawLock;
 use crate::thread::serial;
 
@@ -43,6 +43,10 @@ impl Raw for RawLock {
     /// Only guards take it, so a thread that has ended will not give it back.
     fn hold(&self) -> Option<Hold> {
         RawLock::hold(self).map(|hold| Hold { strict: true, ..hold })
+    }
+
+    fn lasting(&self) -> Option<Lasting<'_>> {
+        Some(RawLock::lasting(self))
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::error::LockError;
 use crate::facade;
-use crate::graph::{Blocked, Call, Description, Halt, Hold, Resource, Site};
+use crate::graph::{Blocked, Call, Description, Halt, Hold, Lasting, Resource, Site};
 use crate::stop::Stopped;
 
 /// A raw form under a typed one.
@@ -19,6 +19,11 @@ pub(super) trait Raw: Send + Sync {
 
     /// Who holds it; nobody in particular, if it is not a thing that one thread holds.
     fn hold(&self) -> Option<Hold> {
+        None
+    }
+
+    /// See [`Resource::lasting`].
+    fn lasting(&self) -> Option<Lasting<'_>> {
         None
     }
 }
@@ -101,6 +106,10 @@ impl<R: Raw + 'static> Named<R> {
 impl<R: Raw + 'static> Resource for Named<R> {
     fn holder(&self) -> Option<Hold> {
         self.raw.hold()
+    }
+
+    fn lasting(&self) -> Option<Lasting<'_>> {
+        self.raw.lasting()
     }
 
     fn identity(&self) -> usize {

@@ -11,7 +11,7 @@ use super::named::{Named, Raw};
 use crate::error::LockError;
 use crate::facade::runtime;
 use crate::graph::verdict::Wait;
-use crate::graph::{Call, Hold};
+use crate::graph::{Call, Hold, Lasting};
 use crate::sync::RawRLock;
 use crate::thread::serial;
 
@@ -40,6 +40,10 @@ impl Raw for RawRLock {
 
     fn hold(&self) -> Option<Hold> {
         RawRLock::hold(self)
+    }
+
+    fn lasting(&self) -> Option<Lasting<'_>> {
+        Some(RawRLock::lasting(self))
     }
 }
 

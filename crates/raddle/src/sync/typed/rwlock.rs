@@ -12,7 +12,7 @@ use super::named::{Named, Raw};
 use crate::error::LockError;
 use crate::facade::{self, runtime};
 use crate::graph::verdict::Wait;
-use crate::graph::{Call, Description, Hold, Resource};
+use crate::graph::{Call, Description, Hold, Lasting, Resource};
 use crate::sync::{Policy, RawRwLock, Side};
 use crate::thread::serial;
 
@@ -69,6 +69,10 @@ impl Resource for Asked {
 
     fn other_holders(&self) -> Vec<Hold> {
         self.holds().into_iter().skip(1).collect()
+    }
+
+    fn lasting(&self) -> Option<Lasting<'_>> {
+        Some(self.lock.raw.lasting(self.side))
     }
 
     fn identity(&self) -> usize {
