@@ -31,6 +31,8 @@ struct Core {
     /// Where the last reader took it, and who that was; nobody, if a writer has taken it since.
     read: SiteCell,
     last_reader: AtomicU64,
+    /// Where the one that may upgrade took it.
+    upgradable: SiteCell,
 }
 
 /// A lock that several threads hold to read, or one to write.
@@ -43,6 +45,9 @@ struct Core {
 /// anything more, would wait for itself: DeadlockError. If a thread ends while it holds the lock, whoever waits without a
 /// limit gets a LockAbandonedError, until `recover()` is called.
 ///
+/// Whoever reads first and writes what follows from that takes `upgradable()`, and `upgrade()` inside it: in between nobody
+/// writes. Others read meanwhile, but one thread at a time has the right, so two of them never wait for each other.
+///
 /// >>> table = RWLock(name="table")
 /// >>> with table.read():
 /// ...     len(table.readers), table.holder
@@ -50,6 +55,11 @@ struct Core {
 /// >>> with table.write(timeout=1.0):
 /// ...     table.holder.name
 /// 'MainThread'
+/// >>> prices = {"tea": 3}
+/// >>> with table.upgradable():
+/// ...     if "milk" not in prices:
+/// ...         with table.upgrade():
+/// ...             prices["milk"] = 1
 #[pyclass(frozen, weakref, module = "raddle")]
 pub(crate) struct RWLock {
     core: Py<Core>,
@@ -115,6 +125,8 @@ impl Core {
         let took = match side {
             Side::Read => self.raw.try_read(me),
             Side::Write => self.raw.try_write(me),
+            Side::Upgradable => self.raw.try_upgradable(me),
+            Side::Upgrade => self.may_upgrade(me) && self.raw.try_upgrade(me),
         };
         if took {
             self.note(side, me);
@@ -122,14 +134,21 @@ impl Core {
         took
     }
 
+    /// Whether `me` is inside `upgradable()`; it may have upgraded.
+    #[cold]
+    fn may_upgrade(&self, me: u64) -> bool {
+        self.raw.upgrader() == Some(me)
+    }
+
     #[inline]
     fn note(&self, side: Side, me: u64) {
         match side {
+            Side::Upgradable => self.upgradable.note(),
             Side::Read => {
                 self.read.note();
                 self.last_reader.store(me, Ordering::Relaxed);
             }
-            Side::Write => {
+            Side::Write | Side::Upgrade => {
                 self.written.note();
                 self.last_reader.store(0, Ordering::Relaxed);
             }
@@ -141,6 +160,9 @@ impl Core {
         if self.raw.writer() == Some(serial) {
             return place_taken(py, &self.written);
         }
+        if self.raw.upgrader() == Some(serial) {
+            return place_taken(py, &self.upgradable);
+        }
         let reads = self.last_reader.load(Ordering::Relaxed) == serial && self.raw.readers().contains(&serial);
         if reads { place_taken(py, &self.read) } else { None }
     }
@@ -150,6 +172,8 @@ impl Core {
         match side {
             Side::Read => self.raw.release_read(me()),
             Side::Write => self.raw.release_write(me()),
+            Side::Upgradable => self.raw.release_upgradable(me()),
+            Side::Upgrade => self.raw.downgrade(me()),
         }
     }
 
@@ -162,6 +186,10 @@ impl Core {
         if core.try_acquire(side) {
             return Ok(true);
         }
+        if side == Side::Upgrade && !core.may_upgrade(me()) {
+            let text = "cannot upgrade a lock that this thread did not take with upgradable()";
+            return Err(error::misuse(text, &Misuse::ReleasedUnheld(unheld(&Core::asked(this, py, Side::Upgradable)))));
+        }
         if limit == Limit::Now {
             return Ok(false);
         }
@@ -169,6 +197,8 @@ impl Core {
         let took = detach::block(py, resource, (Call::Acquire, limit), |blocked| match side {
             Side::Read => core.raw.read(blocked),
             Side::Write => core.raw.write(blocked),
+            Side::Upgradable => core.raw.upgradable(blocked),
+            Side::Upgrade => core.raw.upgrade(blocked),
         })?;
         if took {
             core.note(side, me());
@@ -178,8 +208,13 @@ impl Core {
 
     #[cold]
     fn not_held(this: &Py<Self>, py: Python<'_>, side: Side) -> PyErr {
-        let what = if side == Side::Read { "read" } else { "written" };
-        let text = format!("cannot release a lock that is not {what} by this thread");
+        let what = match side {
+            Side::Read => "is not read by this thread",
+            Side::Write => "is not written by this thread",
+            Side::Upgradable => "this thread did not take with upgradable(), or has upgraded",
+            Side::Upgrade => "this thread has not upgraded",
+        };
+        let text = format!("cannot release a lock that {what}");
         error::misuse(&text, &Misuse::ReleasedUnheld(unheld(&Core::asked(this, py, Side::Write))))
     }
 }
@@ -199,6 +234,15 @@ impl Timed for RWLockSide {
 }
 
 impl RWLockSide {
+    fn side_name(&self) -> &'static str {
+        match self.side {
+            Side::Read => "read",
+            Side::Write => "write",
+            Side::Upgradable => "upgradable",
+            Side::Upgrade => "upgrade",
+        }
+    }
+
     fn again(&self, py: Python<'_>) -> RWLockSide {
         RWLockSide { core: self.core.clone_ref(py), side: self.side }
     }
@@ -212,7 +256,7 @@ impl RWLockSide {
     }
 
     fn __repr__(&self) -> String {
-        let side = if self.side == Side::Read { "read" } else { "write" };
+        let side = self.side_name();
         format!("<{side} side of raddle.RWLock at {:p}>", self.core.as_ptr())
     }
 }
@@ -238,6 +282,7 @@ impl RWLock {
             written: SiteCell::default(),
             read: SiteCell::default(),
             last_reader: AtomicU64::new(0),
+            upgradable: SiteCell::default(),
         };
         let core = Py::new(py, core)?;
         let side = |side| Py::new(py, RWLockSide { core: core.clone_ref(py), side });
@@ -282,6 +327,27 @@ impl RWLock {
         readers.into_iter().map(|reader| runtime().holder(reader, core.taken_at(py, reader)).into()).collect()
     }
 
+    /// The thread that may upgrade, or has; None if there is none.
+    #[getter]
+    fn upgrader(&self, py: Python<'_>) -> Option<Holder> {
+        let core = self.core.get();
+        core.raw.upgrader().map(|upgrader| runtime().holder(upgrader, core.taken_at(py, upgrader)).into())
+    }
+
+    /// The side that reads and may write what follows from that, for `with lock.upgradable():`. Others read meanwhile; one
+    /// thread at a time may upgrade. With a timeout in seconds, TimeoutError names who was in the way.
+    #[pyo3(signature = (timeout=None))]
+    fn upgradable(&self, py: Python<'_>, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<Py<PyAny>> {
+        self.side_within(py, Side::Upgradable, timeout)
+    }
+
+    /// The writing side for a thread that is inside `with lock.upgradable():`; after it, the thread reads on. It waits for the
+    /// other readers, and goes before all writers that wait. With a timeout in seconds, TimeoutError names who was in the way.
+    #[pyo3(signature = (timeout=None))]
+    fn upgrade(&self, py: Python<'_>, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<Py<PyAny>> {
+        self.side_within(py, Side::Upgrade, timeout)
+    }
+
     /// The threads that wait for it, longest first.
     #[getter]
     fn waiters(&self, py: Python<'_>) -> Vec<Waiter> {
@@ -311,6 +377,16 @@ impl RWLock {
         };
         let name = self.name().map(|name| format!(" '{name}'")).unwrap_or_default();
         format!("<raddle.RWLock{name}, {state}, at {:p}>", self.core.as_ptr())
+    }
+}
+
+impl RWLock {
+    fn side_within(&self, py: Python<'_>, side: Side, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<Py<PyAny>> {
+        let side = RWLockSide { core: self.core.clone_ref(py), side };
+        match timeout {
+            None => Ok(Py::new(py, side)?.into_any()),
+            timeout => Ok(Py::new(py, side.within(py, timeout)?)?.into_any()),
+        }
     }
 }
 
