@@ -127,11 +127,16 @@ def test_a_wait_with_a_limit_names_who_was_in_the_way():
 def test_misuse_says_what_was_meant():
     lock = raddle.RWLock(name="table")
     for wrong in (lambda: lock.upgrade().acquire(), lambda: lock.upgrade().acquire(blocking=False)):
-        with pytest.raises(RuntimeError, match=r"^cannot upgrade a lock that this thread did not take with upgradable\(\)"):
+        with pytest.raises(
+            RuntimeError, match=r"^cannot upgrade a lock that this thread did not take with upgradable\(\)"
+        ):
             wrong()
     with pytest.raises(RuntimeError, match="did not take with upgradable"), lock.read(), lock.upgrade():
         pass
-    with pytest.raises(RuntimeError, match="^cannot release a lock that this thread has not upgraded"), lock.upgradable():
+    with (
+        pytest.raises(RuntimeError, match="^cannot release a lock that this thread has not upgraded"),
+        lock.upgradable(),
+    ):
         lock.upgrade().release()
     with pytest.raises(RuntimeError, match=r"^cannot release a lock that this thread did not take with upgradable\(\)"):
         lock.upgradable().release()

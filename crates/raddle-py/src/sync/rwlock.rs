@@ -122,11 +122,32 @@ impl Core {
     #[inline]
     fn try_acquire(&self, side: Side) -> bool {
         let me = me();
+        match side {
+            Side::Read => {
+                let took = self.raw.try_read(me);
+                if took {
+                    self.note_read(me);
+                }
+                took
+            }
+            Side::Write => {
+                let took = self.raw.try_write(me);
+                if took {
+                    self.note_write();
+                }
+                took
+            }
+            Side::Upgradable | Side::Upgrade => self.try_rare(side, me),
+        }
+    }
+
+    /// Not where the two common sides are taken: they are the ones to be quick.
+    #[cold]
+    #[inline(never)]
+    fn try_rare(&self, side: Side, me: u64) -> bool {
         let took = match side {
-            Side::Read => self.raw.try_read(me),
-            Side::Write => self.raw.try_write(me),
-            Side::Upgradable => self.raw.try_upgradable(me),
             Side::Upgrade => self.may_upgrade(me) && self.raw.try_upgrade(me),
+            _ => self.raw.try_upgradable(me),
         };
         if took {
             self.note(side, me);
@@ -134,25 +155,35 @@ impl Core {
         took
     }
 
-    /// Whether `me` is inside `upgradable()`; it may have upgraded.
     #[cold]
+    #[inline(never)]
+    fn release_rare(&self, side: Side, me: u64) -> Result<(), NotHeld> {
+        if side == Side::Upgrade { self.raw.downgrade(me) } else { self.raw.release_upgradable(me) }
+    }
+
+    /// Whether `me` is inside `upgradable()`; it may have upgraded.
     fn may_upgrade(&self, me: u64) -> bool {
         self.raw.upgrader() == Some(me)
     }
 
-    #[inline]
     fn note(&self, side: Side, me: u64) {
         match side {
+            Side::Read => self.note_read(me),
+            Side::Write | Side::Upgrade => self.note_write(),
             Side::Upgradable => self.upgradable.note(),
-            Side::Read => {
-                self.read.note();
-                self.last_reader.store(me, Ordering::Relaxed);
-            }
-            Side::Write | Side::Upgrade => {
-                self.written.note();
-                self.last_reader.store(0, Ordering::Relaxed);
-            }
         }
+    }
+
+    #[inline]
+    fn note_read(&self, me: u64) {
+        self.read.note();
+        self.last_reader.store(me, Ordering::Relaxed);
+    }
+
+    #[inline]
+    fn note_write(&self) {
+        self.written.note();
+        self.last_reader.store(0, Ordering::Relaxed);
     }
 
     /// Where thread `serial`, which holds it, took it, if that is known.
@@ -172,8 +203,7 @@ impl Core {
         match side {
             Side::Read => self.raw.release_read(me()),
             Side::Write => self.raw.release_write(me()),
-            Side::Upgradable => self.raw.release_upgradable(me()),
-            Side::Upgrade => self.raw.downgrade(me()),
+            Side::Upgradable | Side::Upgrade => self.release_rare(side, me()),
         }
     }
 
