@@ -48,6 +48,8 @@ bug wait/turnstile.rs '        self.settle(line, |word| word);
 bug wait/turnstile.rs 'if word & LOOK != 0 {' 'if word & LOOK > LOOK {' a_lock_for_writers_first_serves
 bug wait/turnstile.rs '        line.take_out(waiter);
         self.settle(line, |word| word);' '        line.take_out(waiter);' a_writer_that_gives_up_opens_the_door
+bug wait/turnstile.rs '        places.sort_by_key(|place| !ask(place).inside);' '' upgrades_before_a_writer
+bug sync/rwlock.rs 'if !self.right.try_acquire(serial, true) {' 'if self.right.holder() == Some(serial) {' two_upgradable_readers
 bug wait/turnstile.rs '(_link, _asleep) = (Link(&waiter), Asleep::new(&waiter, self))' '_asleep = Asleep::new(&waiter, self)' a_writer_that_leaves_calls_all_readers
 bug wait/turnstile.rs 'Ordering::Relaxed);
         self.settle(line, |word| word);' 'Ordering::Relaxed);

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -11,12 +12,19 @@ use crate::graph::{Blocked, Call, Halt, Interrupt, Resource, Site, Sleeper};
 use crate::runtime::{Host, Runtime};
 use crate::seam::{Parker, Time, Woken};
 use crate::stop::Stopped;
-use crate::thread::{ShutdownCallback, Thread, current};
+use crate::thread::{self, ShutdownCallback, Thread};
 
 type Hook<T> = Arc<dyn Fn(&T) + Send + Sync>;
 
-/// Those who have asked to be told.
-struct Hooks<T>(RwLock<Vec<Hook<T>>>);
+/// Those who have asked to be told, with their keys.
+struct Hooks<T>(RwLock<Vec<(u64, Hook<T>)>>);
+
+/// Somebody who has asked to be told by [`on_verdict`] or [`on_unhandled`]. Dropping it leaves the hook in place.
+#[derive(Clone, Copy, Debug)]
+pub struct HookHandle {
+    key: u64,
+    remove: fn(u64) -> bool,
+}
 
 static VERDICTS: Hooks<Verdict> = Hooks(RwLock::new(Vec::new()));
 static UNHANDLED: Hooks<Panic> = Hooks(RwLock::new(Vec::new()));
@@ -40,14 +48,72 @@ impl Host for RustHost {
 }
 
 impl<T> Hooks<T> {
-    fn add(&self, hook: Hook<T>) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).push(hook);
+    fn add(&self, hook: Hook<T>, remove: fn(u64) -> bool) -> HookHandle {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        let key = LAST.fetch_add(1, Ordering::Relaxed) + 1;
+        self.0.write().unwrap_or_else(PoisonError::into_inner).push((key, hook));
+        HookHandle { key, remove }
+    }
+
+    fn remove(&self, key: u64) -> bool {
+        let mut hooks = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let place = hooks.iter().position(|(other, _)| *other == key);
+        let hook = place.map(|place| hooks.remove(place));
+        // Dropped outside the lock: it may own something of the program's.
+        drop(hooks);
+        hook.is_some()
     }
 
     /// A copy: a hook may add another one.
     fn all(&self) -> Vec<Hook<T>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        let hooks = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        hooks.iter().map(|(_, hook)| Arc::clone(hook)).collect()
     }
+}
+
+impl HookHandle {
+    /// Takes the hook back; false if that was done before. It may be running on another thread at this moment.
+    ///
+    /// ```
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
+    /// static DEATHS: AtomicUsize = AtomicUsize::new(0);
+    /// let hook = raddle::on_verdict(|_| drop(DEATHS.fetch_add(1, Ordering::Relaxed).to_string()));
+    /// assert!(raddle::spawn("one", || panic!()).unwrap().join().is_err());
+    /// assert!(hook.remove() && !hook.remove());
+    /// assert!(raddle::spawn("another", || panic!()).unwrap().join().is_err());
+    /// assert_eq!(DEATHS.load(Ordering::Relaxed), 1);
+    /// ```
+    pub fn remove(&self) -> bool {
+        (self.remove)(self.key)
+    }
+}
+
+/// The calling thread. One that this crate did not start becomes known by this.
+///
+/// ```
+/// let clerk = raddle::spawn("clerk", || raddle::current().name()).unwrap();
+/// assert_eq!(&*clerk.join()?, "clerk");
+/// assert_eq!(&*raddle::current().name(), "main");
+/// # Ok::<(), raddle::JoinError>(())
+/// ```
+pub fn current() -> Arc<Thread> {
+    thread::current(runtime())
+}
+
+/// The threads that this crate knows of and that have not ended, the oldest first. Who started each is its
+/// [`lineage`](Thread::whole_lineage).
+///
+/// ```
+/// let gate = std::sync::Arc::new(raddle::Event::new());
+/// let clerk = raddle::spawn("clerk", { let gate = gate.clone(); move || gate.wait() }).unwrap();
+/// let names: Vec<_> = raddle::threads().iter().map(|thread| thread.name().to_string()).collect();
+/// assert_eq!(names, ["main", "clerk"]);
+/// gate.set();
+/// # clerk.join()?.unwrap();
+/// # Ok::<(), raddle::JoinError>(())
+/// ```
+pub fn threads() -> Vec<Arc<Thread>> {
+    runtime().threads()
 }
 
 /// The runtime that the types of this crate use.
@@ -60,8 +126,8 @@ pub fn runtime() -> &'static Runtime {
 /// ```
 /// raddle::on_verdict(|verdict| eprintln!("{}", verdict.code().id()));
 /// ```
-pub fn on_verdict(hook: impl Fn(&Verdict) + Send + Sync + 'static) {
-    VERDICTS.add(Arc::new(hook));
+pub fn on_verdict(hook: impl Fn(&Verdict) + Send + Sync + 'static) -> HookHandle {
+    VERDICTS.add(Arc::new(hook), |key| VERDICTS.remove(key))
 }
 
 /// Calls `hook` with every panic of a thread of this crate that nobody takes any more: the thread has no
@@ -84,8 +150,8 @@ pub fn on_verdict(hook: impl Fn(&Verdict) + Send + Sync + 'static) {
 /// assert!(joined.join().is_err());
 /// assert!(receiver.try_recv().is_err());
 /// ```
-pub fn on_unhandled(hook: impl Fn(&Panic) + Send + Sync + 'static) {
-    UNHANDLED.add(Arc::new(hook));
+pub fn on_unhandled(hook: impl Fn(&Panic) + Send + Sync + 'static) -> HookHandle {
+    UNHANDLED.add(Arc::new(hook), |key| UNHANDLED.remove(key))
 }
 
 /// Nobody takes `panic` any more. May be called in the middle of another panic.
@@ -135,7 +201,7 @@ pub fn on_shutdown(callback: impl FnOnce() + Send + 'static) -> ShutdownCallback
 pub fn shutdown(grace: Duration) -> Vec<Whereabouts> {
     let site = Location::caller();
     runtime().run_shutdown_callbacks();
-    let me = current(runtime());
+    let me = current();
     let stopped = Stopped {
         reason: Some("the program ends".into()),
         requested_by: me.name(),
@@ -169,7 +235,7 @@ pub(crate) fn block<T, E>(
     site: &'static Location<'static>,
     wait: impl FnOnce(&mut Blocked<'_>) -> Result<T, E>,
 ) -> Result<T, E> {
-    let me = current(runtime());
+    let me = current();
     let deadline = limit.map(|limit| Time::now().after(limit));
     let mut sleeper = Plain;
     let mut blocked = Blocked::new((runtime(), &me), &mut sleeper, (call, deadline), resource, Some(Arc::new(*site)));
@@ -185,7 +251,7 @@ pub(crate) fn block_for_lock<T>(
 ) -> Result<T, LockError> {
     let since = Time::now();
     block(Arc::clone(&resource), (call, limit), site, wait).map_err(|halt| {
-        let me = || current(runtime()).info();
+        let me = || current().info();
         let timed = (since, limit.is_some());
         LockError::of(halt, || runtime().describe_call(me(), (call, site.place()), &*resource, timed))
     })

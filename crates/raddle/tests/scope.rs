@@ -52,6 +52,61 @@ fn an_empty_scope_is_one() {
 }
 
 #[test]
+fn no_more_threads_than_its_limit_run_at_a_time() {
+    let (now, most, all) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+    Scope::builder()
+        .limit(3)
+        .run(|scope| {
+            for number in 0..40 {
+                scope.spawn("worker", || {
+                    most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                    thread::sleep(Duration::from_millis(1));
+                    all.fetch_add(1, Ordering::SeqCst);
+                    now.fetch_sub(1, Ordering::SeqCst);
+                });
+                assert!(number < 3 || all.load(Ordering::SeqCst) + 3 > number, "a start waits for its turn");
+            }
+        })
+        .unwrap();
+    assert_eq!((most.into_inner(), all.into_inner()), (3, 40));
+    let zero = catch_unwind(|| Scope::builder().limit(0)).unwrap_err();
+    assert_eq!(
+        *zero.downcast_ref::<&str>().unwrap(),
+        "limit(0) lets no thread of the scope run; limit(1) runs them one at a time"
+    );
+}
+
+#[test]
+fn a_stop_ends_the_wait_for_a_turn_and_spoils_no_limit() {
+    let (go, heard) = (Event::new(), AtomicUsize::new(0));
+    let stopped = Scope::builder().name("one").limit(1).run(|scope| {
+        scope.spawn("first", || go.wait().is_ok());
+        // A deadline of the body only: the scope is not stopped, and the limit holds for who comes after.
+        let second = within(SOON, || scope.spawn("second", || 7));
+        assert!(second.is_err());
+        let third = within(SOON, || scope.spawn("third", || 8));
+        assert!(third.is_err(), "the second one had no turn to give back");
+        go.set();
+        assert_eq!(scope.spawn("fourth", || 9).join().unwrap(), 9);
+        scope.spawn("fifth", || raddle::sleep(LONG).is_err());
+        scope.stop("enough");
+        scope.spawn("sixth", || heard.fetch_add(usize::from(checkpoint().is_err()), Ordering::SeqCst));
+    });
+    stopped.unwrap();
+    assert_eq!(heard.into_inner(), 1, "who comes after the stop is stopped, and does not wait for a turn");
+}
+
+#[test]
+fn a_scope_with_a_name_is_called_by_it() {
+    let failed = Scope::builder().name("resize").run(|scope| drop(scope.try_spawn("parser", || "x".parse::<u32>())));
+    let failed = failed.unwrap_err();
+    assert_eq!(failed.name.as_deref(), Some("resize"));
+    assert!(failed.to_string().starts_with("the scope 'resize' failed\n  thread 'parser' failed: "), "{failed}");
+    let late = Scope::builder().name("resize").timeout(SOON).run(|_| raddle::sleep(LONG)).unwrap_err();
+    assert_eq!(late.to_string(), "the scope 'resize' was not done within 20ms");
+}
+
+#[test]
 fn a_thread_of_a_scope_starts_others() {
     let count = AtomicUsize::new(0);
     fn grow<'scope, 'env>(scope: &Scope<'scope, 'env>, count: &'env AtomicUsize, depth: usize) {

@@ -174,6 +174,49 @@ fn the_second_half_of_the_wait_can_close_a_cycle() {
 }
 
 #[test]
+fn behind_a_writer_that_waits_it_waits_for_that_one_and_not_for_itself() {
+    let shared = Arc::new((RwLock::named("table", ()), Mutex::named("ledger", ())));
+    let reading = shared.0.read().unwrap();
+    let writer = start("writer", &shared, |(table, _)| drop(table.write().unwrap()));
+    wait_of(&writer);
+    let upgrader = start("upgrader", &shared, |(table, ledger)| {
+        let _ledger = ledger.lock().unwrap();
+        table.upgradable().map(drop)
+    });
+    assert_eq!(wait_of(&upgrader).object.holder.unwrap().thread.name, "writer");
+    let Err(LockError::Deadlock(verdict)) = shared.1.lock() else { panic!("a cycle") };
+    assert!(matches!(*verdict, Verdict::Deadlock { cycle, .. } if cycle.waits.len() == 3));
+    drop(reading);
+    writer.join().unwrap();
+    upgrader.join().unwrap().unwrap();
+}
+
+/// It stood behind the writer, and before the upgrade, which passes both.
+#[test]
+fn a_reader_whose_writer_has_left_the_line_waits_for_the_upgrade() {
+    let shared = Arc::new((RwLock::named("table", ()), Latch::new(1)));
+    let reading = shared.0.read().unwrap();
+    let upgrader = start("upgrader", &shared, |(table, go)| {
+        let mut mine = table.upgradable().unwrap();
+        go.wait().unwrap();
+        mine.upgrade().map(drop)
+    });
+    wait_of(&upgrader);
+    let writer = start("writer", &shared, |(table, _)| table.write().map(drop));
+    wait_of(&writer);
+    let reader = start("reader", &shared, |(table, _)| table.read().map(drop));
+    assert_eq!(wait_of(&reader).object.holder.unwrap().thread.name, "writer");
+    shared.1.count_down(1);
+    while wait_of(&upgrader).object.name != "table" {}
+    writer.stop("not needed");
+    assert!(matches!(writer.join().unwrap(), Err(LockError::Stopped(_))));
+    assert_eq!(wait_of(&reader).object.holder.unwrap().thread.name, "upgrader");
+    drop(reading);
+    upgrader.join().unwrap().unwrap();
+    reader.join().unwrap().unwrap();
+}
+
+#[test]
 fn a_stop_ends_the_wait_for_the_right_for_a_place_and_for_the_others() {
     let table = Arc::new(RwLock::named("table", ()));
     let stopped = |name: &str, f: fn(&RwLock<()>) -> Result<(), LockError>| {

@@ -34,6 +34,8 @@ struct Core {
     /// Where the last reader took it, and who that was; nobody, if a writer has taken it since.
     read: SiteCell,
     last_reader: AtomicU64,
+    /// Where the one that may upgrade took it.
+    upgradable: SiteCell,
 }
 
 /// A lock that several threads hold to read, or one to write.
@@ -46,6 +48,9 @@ struct Core {
 /// anything more, would wait for itself: DeadlockError. If a thread ends while it holds the lock, whoever waits without a
 /// limit gets a LockAbandonedError, until `recover()` is called.
 ///
+/// Whoever reads first and writes what follows from that takes `upgradable()`, and `upgrade()` inside it: in between nobody
+/// writes. Others read meanwhile, but one thread at a time has the right, so two of them never wait for each other.
+///
 /// >>> table = RWLock(name="table")
 /// >>> with table.read():
 /// ...     len(table.readers), table.holder
@@ -53,6 +58,11 @@ struct Core {
 /// >>> with table.write(timeout=1.0):
 /// ...     table.holder.name
 /// 'MainThread'
+/// >>> prices = {"tea": 3}
+/// >>> with table.upgradable():
+/// ...     if "milk" not in prices:
+/// ...         with table.upgrade():
+/// ...             prices["milk"] = 1
 #[pyclass(frozen, weakref, module = "raddle")]
 pub(crate) struct RWLock {
     core: Py<Core>,
@@ -119,9 +129,32 @@ impl Core {
     #[inline]
     fn try_acquire(&self, side: Side) -> bool {
         let me = me();
+        match side {
+            Side::Read => {
+                let took = self.raw.try_read(me);
+                if took {
+                    self.note_read(me);
+                }
+                took
+            }
+            Side::Write => {
+                let took = self.raw.try_write(me);
+                if took {
+                    self.note_write();
+                }
+                took
+            }
+            Side::Upgradable | Side::Upgrade => self.try_rare(side, me),
+        }
+    }
+
+    /// Not where the two common sides are taken: they are the ones to be quick.
+    #[cold]
+    #[inline(never)]
+    fn try_rare(&self, side: Side, me: u64) -> bool {
         let took = match side {
-            Side::Read => self.raw.try_read(me),
-            Side::Write => self.raw.try_write(me),
+            Side::Upgrade => self.may_upgrade(me) && self.raw.try_upgrade(me),
+            _ => self.raw.try_upgradable(me),
         };
         if took {
             self.note(side, me);
@@ -129,24 +162,44 @@ impl Core {
         took
     }
 
-    #[inline]
+    #[cold]
+    #[inline(never)]
+    fn release_rare(&self, side: Side, me: u64) -> Result<(), NotHeld> {
+        if side == Side::Upgrade { self.raw.downgrade(me) } else { self.raw.release_upgradable(me) }
+    }
+
+    /// Whether `me` is inside `upgradable()`; it may have upgraded.
+    fn may_upgrade(&self, me: u64) -> bool {
+        self.raw.upgrader() == Some(me)
+    }
+
     fn note(&self, side: Side, me: u64) {
         match side {
-            Side::Read => {
-                self.read.note();
-                self.last_reader.store(me, Ordering::Relaxed);
-            }
-            Side::Write => {
-                self.written.note();
-                self.last_reader.store(0, Ordering::Relaxed);
-            }
+            Side::Read => self.note_read(me),
+            Side::Write | Side::Upgrade => self.note_write(),
+            Side::Upgradable => self.upgradable.note(),
         }
+    }
+
+    #[inline]
+    fn note_read(&self, me: u64) {
+        self.read.note();
+        self.last_reader.store(me, Ordering::Relaxed);
+    }
+
+    #[inline]
+    fn note_write(&self) {
+        self.written.note();
+        self.last_reader.store(0, Ordering::Relaxed);
     }
 
     /// Where thread `serial`, which holds it, took it, if that is known.
     fn taken_at(&self, py: Python<'_>, serial: u64) -> Option<raddle::graph::verdict::Place> {
         if self.raw.writer() == Some(serial) {
             return place_taken(py, &self.written);
+        }
+        if self.raw.upgrader() == Some(serial) {
+            return place_taken(py, &self.upgradable);
         }
         let reads = self.last_reader.load(Ordering::Relaxed) == serial && self.raw.readers().contains(&serial);
         if reads { place_taken(py, &self.read) } else { None }
@@ -157,6 +210,7 @@ impl Core {
         match side {
             Side::Read => self.raw.release_read(me()),
             Side::Write => self.raw.release_write(me()),
+            Side::Upgradable | Side::Upgrade => self.release_rare(side, me()),
         }
     }
 
@@ -169,6 +223,10 @@ impl Core {
         if core.try_acquire(side) {
             return Ok(true);
         }
+        if side == Side::Upgrade && !core.may_upgrade(me()) {
+            let text = "cannot upgrade a lock that this thread did not take with upgradable()";
+            return Err(error::misuse(text, &Misuse::ReleasedUnheld(unheld(&Core::asked(this, py, Side::Upgradable)))));
+        }
         if limit == Limit::Now {
             return Ok(false);
         }
@@ -176,6 +234,8 @@ impl Core {
         let took = detach::block(py, resource, (Call::Acquire, limit), |blocked| match side {
             Side::Read => core.raw.read(blocked),
             Side::Write => core.raw.write(blocked),
+            Side::Upgradable => core.raw.upgradable(blocked),
+            Side::Upgrade => core.raw.upgrade(blocked),
         })?;
         if took {
             core.note(side, me());
@@ -185,8 +245,13 @@ impl Core {
 
     #[cold]
     fn not_held(this: &Py<Self>, py: Python<'_>, side: Side) -> PyErr {
-        let what = if side == Side::Read { "read" } else { "written" };
-        let text = format!("cannot release a lock that is not {what} by this thread");
+        let what = match side {
+            Side::Read => "is not read by this thread",
+            Side::Write => "is not written by this thread",
+            Side::Upgradable => "this thread did not take with upgradable(), or has upgraded",
+            Side::Upgrade => "this thread has not upgraded",
+        };
+        let text = format!("cannot release a lock that {what}");
         error::misuse(&text, &Misuse::ReleasedUnheld(unheld(&Core::asked(this, py, Side::Write))))
     }
 }
@@ -265,6 +330,15 @@ impl Timed for RWLockSide {
 }
 
 impl RWLockSide {
+    fn side_name(&self) -> &'static str {
+        match self.side {
+            Side::Read => "read",
+            Side::Write => "write",
+            Side::Upgradable => "upgradable",
+            Side::Upgrade => "upgrade",
+        }
+    }
+
     fn again(&self, py: Python<'_>) -> RWLockSide {
         RWLockSide { core: self.core.clone_ref(py), side: self.side }
     }
@@ -278,7 +352,7 @@ impl RWLockSide {
     }
 
     fn __repr__(&self) -> String {
-        let side = if self.side == Side::Read { "read" } else { "write" };
+        let side = self.side_name();
         format!("<{side} side of raddle.RWLock at {:p}>", self.core.as_ptr())
     }
 }
@@ -304,6 +378,7 @@ impl RWLock {
             written: SiteCell::default(),
             read: SiteCell::default(),
             last_reader: AtomicU64::new(0),
+            upgradable: SiteCell::default(),
         };
         let core = Py::new(py, core)?;
         let side = |side| Py::new(py, RWLockSide { core: core.clone_ref(py), side });
@@ -348,6 +423,27 @@ impl RWLock {
         readers.into_iter().map(|reader| runtime().holder(reader, core.taken_at(py, reader)).into()).collect()
     }
 
+    /// The thread that may upgrade, or has; None if there is none.
+    #[getter]
+    fn upgrader(&self, py: Python<'_>) -> Option<Holder> {
+        let core = self.core.get();
+        core.raw.upgrader().map(|upgrader| runtime().holder(upgrader, core.taken_at(py, upgrader)).into())
+    }
+
+    /// The side that reads and may write what follows from that, for `with lock.upgradable():`. Others read meanwhile; one
+    /// thread at a time may upgrade. With a timeout in seconds, TimeoutError names who was in the way.
+    #[pyo3(signature = (timeout=None))]
+    fn upgradable(&self, py: Python<'_>, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<Py<PyAny>> {
+        self.side_within(py, Side::Upgradable, timeout)
+    }
+
+    /// The writing side for a thread that is inside `with lock.upgradable():`; after it, the thread reads on. It waits for the
+    /// other readers, and goes before all writers that wait. With a timeout in seconds, TimeoutError names who was in the way.
+    #[pyo3(signature = (timeout=None))]
+    fn upgrade(&self, py: Python<'_>, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<Py<PyAny>> {
+        self.side_within(py, Side::Upgrade, timeout)
+    }
+
     /// The threads that wait for it, longest first.
     #[getter]
     fn waiters(&self, py: Python<'_>) -> Vec<Waiter> {
@@ -377,6 +473,16 @@ impl RWLock {
         };
         let name = self.name().map(|name| format!(" '{name}'")).unwrap_or_default();
         format!("<raddle.RWLock{name}, {state}, at {:p}>", self.core.as_ptr())
+    }
+}
+
+impl RWLock {
+    fn side_within(&self, py: Python<'_>, side: Side, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<Py<PyAny>> {
+        let side = RWLockSide { core: self.core.clone_ref(py), side };
+        match timeout {
+            None => Ok(Py::new(py, side)?.into_any()),
+            timeout => Ok(Py::new(py, side.within(py, timeout)?)?.into_any()),
+        }
     }
 }
 

@@ -11,6 +11,8 @@ use crate::thread::Lineage;
 /// What went wrong in a scope; all of it.
 #[derive(Debug)]
 pub struct ScopeError {
+    /// What the scope is called, if it has a name.
+    pub name: Option<String>,
     /// The errors of its threads that nobody has taken by a join, in the order in which they came.
     pub errors: Vec<ChildError>,
     /// The time limit, if it has stopped the body or a thread.
@@ -56,9 +58,11 @@ impl ScopeError {
 
 impl Display for ScopeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the scope ")?;
+        self.name.iter().try_for_each(|name| write!(f, "'{name}' "))?;
         match self.elapsed {
-            Some(limit) => write!(f, "the scope was not done within {limit:?}")?,
-            None => f.write_str("the scope failed")?,
+            Some(limit) => write!(f, "was not done within {limit:?}")?,
+            None => f.write_str("failed")?,
         }
         self.errors.iter().try_for_each(|error| write!(f, "\n  {error}"))?;
         self.deadlock.iter().try_for_each(|verdict| write!(f, "\n  {}", LockError::Deadlock(verdict.clone())))

@@ -19,6 +19,7 @@ mod running;
 
 pub use error::{ChildError, ScopeError};
 pub(crate) use running::Shared;
+use running::Turn;
 
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::sync::Arc;
@@ -91,11 +92,19 @@ pub struct Scope<'scope, 'env: 'scope> {
 /// See [`Scope::builder`].
 #[derive(Clone, Debug, Default)]
 pub struct Builder {
+    name: Option<String>,
     on_error: OnError,
-    limit: Option<Duration>,
+    timeout: Option<Duration>,
+    limit: Option<u64>,
 }
 
 impl Builder {
+    /// What texts call it.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
     /// What the failure of a thread does to the others; [`OnError::StopSiblings`] unless this is said.
     pub fn on_error(mut self, on_error: OnError) -> Self {
         self.on_error = on_error;
@@ -104,7 +113,37 @@ impl Builder {
 
     /// The time after which the body and the threads are stopped.
     pub fn timeout(mut self, limit: Duration) -> Self {
-        self.limit = Some(limit);
+        self.timeout = Some(limit);
+        self
+    }
+
+    /// How many of its threads there are at a time; a start waits for its turn. If the waiting thread is to stop, it waits no
+    /// longer: a thread that is started then is stopped before it begins to wait for anything.
+    ///
+    /// A thread that starts others in the scope it belongs to counts itself, so with a limit it must not wait for them.
+    ///
+    /// ```
+    /// use raddle::Scope;
+    /// use std::sync::atomic::{AtomicU32, Ordering};
+    /// let (now, most) = (AtomicU32::new(0), AtomicU32::new(0));
+    /// Scope::builder().name("resize").limit(2).run(|scope| {
+    ///     for _ in 0..6 {
+    ///         scope.spawn("worker", || {
+    ///             most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+    ///             now.fetch_sub(1, Ordering::SeqCst);
+    ///         });
+    ///     }
+    /// })?;
+    /// assert!(most.into_inner() <= 2);
+    /// # Ok::<(), raddle::scope::ScopeError>(())
+    /// ```
+    ///
+    /// # Panics
+    /// If `threads` is 0: no thread of it could ever run.
+    #[track_caller]
+    pub fn limit(mut self, threads: u64) -> Self {
+        assert!(threads > 0, "limit(0) lets no thread of the scope run; limit(1) runs them one at a time");
+        self.limit = Some(threads);
         self
     }
 
@@ -119,9 +158,9 @@ impl Builder {
     #[track_caller]
     pub fn run<'env, R>(self, f: impl for<'scope> FnOnce(&Scope<'scope, 'env>) -> R) -> Result<R, ScopeError> {
         let (site, me) = (Location::caller(), current(runtime()));
-        let due = self.limit.map(|limit| Time::now().after(limit));
+        let due = self.timeout.map(|limit| Time::now().after(limit));
         std::thread::scope(|system| {
-            let shared = Arc::new(Shared::new(self.on_error, self.limit.zip(due)));
+            let shared = Arc::new(Shared::new(self.name, self.on_error, self.timeout.zip(due), self.limit));
             // What a shield hides from this thread, it hides from those that it waits for.
             if !me.blocks().are_shielded() {
                 shared.token().follow(std::slice::from_ref(me.token()));
@@ -170,7 +209,8 @@ impl<'scope> Scope<'scope, '_> {
     /// If the operating system refuses the thread.
     #[track_caller]
     pub fn spawn<T: Send + 'scope>(&self, name: &str, f: impl FnOnce() -> T + Send + 'scope) -> JoinHandle<T> {
-        self.start(name, f, Judge::LENIENT, Location::caller())
+        let turn = self.shared.await_turn();
+        self.start(name, f, Judge::LENIENT, (turn, Location::caller()))
     }
 
     /// The same for a function that returns a `Result`: it fails also if that is an error, unless there is a
@@ -205,7 +245,8 @@ impl<'scope> Scope<'scope, '_> {
             error: |result: Result<T, E>| result.err().map(Into::into),
         };
         let noting = || f().inspect_err(note_failure);
-        self.start(name, noting, judge, Location::caller())
+        let turn = self.shared.await_turn();
+        self.start(name, noting, judge, (turn, Location::caller()))
     }
 
     fn start<T: Send + 'scope>(
@@ -213,7 +254,7 @@ impl<'scope> Scope<'scope, '_> {
         name: &str,
         f: impl FnOnce() -> T + Send + 'scope,
         judge: Judge<T>,
-        site: &'static Location<'static>,
+        (turn, site): (Turn<'scope>, &'static Location<'static>),
     ) -> JoinHandle<T> {
         let builder = ThreadBuilder::new().name(name);
         let thread = builder.register(site);
@@ -226,6 +267,7 @@ impl<'scope> Scope<'scope, '_> {
             move || {
                 run(&packet, || Ok(()), || shared.in_time(f));
                 shared.ends(&*packet);
+                drop(turn);
             }
         };
         if let Err(error) = builder.system(&thread).spawn_scoped(self.system, body) {

@@ -13,6 +13,7 @@ use crate::graph::verdict::{Ending, Verdict};
 use crate::graph::{Call, Halt};
 use crate::seam::Time;
 use crate::stop::{Block, Entered, StopToken, Stopped, request};
+use crate::sync::Semaphore;
 use crate::thread::{Child, State, Thread, current};
 
 /// How often a scope's end looks that waits in spite of a deadlock: a wait that ends by itself is not told of again.
@@ -22,15 +23,28 @@ type Kid<'scope> = Arc<dyn Child + 'scope>;
 
 /// See the module of the room.
 pub(crate) struct Shared<'scope> {
+    name: Option<String>,
     token: StopToken,
     on_error: OnError,
     /// The time limit, and when it ends.
     limit: Option<(Duration, Time)>,
+    /// How many threads may still be started, if there is a limit to it.
+    turns: Option<Semaphore>,
     /// Whether one of the threads has obeyed it.
     pub(super) elapsed: AtomicBool,
     /// Whether one of the threads has succeeded.
     succeeded: AtomicBool,
     children: Mutex<Children<'scope>>,
+}
+
+/// One of the threads that there may be at a time, until it is dropped.
+pub(super) struct Turn<'scope>(Option<Arc<Shared<'scope>>>);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let turns = self.0.as_ref().and_then(|shared| shared.turns.as_ref());
+        turns.inspect(|turns| turns.add_permits(1));
+    }
 }
 
 #[derive(Default)]
@@ -43,11 +57,20 @@ struct Children<'scope> {
 }
 
 impl<'scope> Shared<'scope> {
-    pub(super) fn new(on_error: OnError, limit: Option<(Duration, Time)>) -> Self {
+    pub(super) fn new(
+        name: Option<String>,
+        on_error: OnError,
+        limit: Option<(Duration, Time)>,
+        threads: Option<u64>,
+    ) -> Self {
+        let called = name.as_deref().unwrap_or("a scope");
+        let turns = threads.map(|threads| Semaphore::named(&format!("{called}: limit({threads})"), threads));
         Shared {
+            name,
             token: StopToken::default(),
             on_error,
             limit,
+            turns,
             elapsed: AtomicBool::new(false),
             succeeded: AtomicBool::new(false),
             children: Mutex::default(),
@@ -69,6 +92,17 @@ impl<'scope> Shared<'scope> {
 
     fn children(&self) -> MutexGuard<'_, Children<'scope>> {
         self.children.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until another thread may be started, or the caller is to stop: that one comes on top of the limit.
+    #[track_caller]
+    pub(super) fn await_turn(self: &Arc<Self>) -> Turn<'scope> {
+        let turn = self.turns.as_ref().map(Semaphore::acquire).and_then(Result::ok);
+        // It goes with the thread, which gives it back.
+        Turn(turn.map(|turn| {
+            turn.forget();
+            Arc::clone(self)
+        }))
     }
 
     /// A thread is about to be started.
@@ -169,7 +203,7 @@ impl<'scope> Shared<'scope> {
         }
         let elapsed = self.limit.filter(|_| elapsed).map(|(limit, _)| limit);
         let is_well = elapsed.is_none() && deadlock.is_none() && errors.is_empty();
-        (!is_well).then_some(ScopeError { errors, elapsed, deadlock })
+        (!is_well).then(|| ScopeError { name: self.name.clone(), errors, elapsed, deadlock })
     }
 }
 
@@ -177,6 +211,7 @@ impl fmt::Debug for Shared<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let children = self.children();
         f.debug_struct("Scope")
+            .field("name", &self.name)
             .field("on_error", &self.on_error)
             .field("running", &children.running.len())
             .field("failed", &children.failed.len())
