@@ -30,6 +30,8 @@ bug wait/gate.rs 'if !queued && K::free(word) {' 'if false && !queued && K::free
 bug wait/gate.rs 'if K::free(now) && now & WOKEN == 0 {' 'if false && K::free(now) {' one_release_of_two_permits_serves_two_waiters
 bug wait/gate.rs 'let mine = if was_woken { word & !WOKEN } else { word };' 'let mine = word;' no_wake_is_lost_and_nobody_shares_a_lock
 bug wait/gate.rs '(false, false) => mine | WAITERS,' '(false, false) => mine,' barging_strands_nobody
+bug wait/gate.rs '            self.made().holds.end();
+' '' a_waiter_tells_one_hold_from_the_next
 bug wait/queue.rs '        left
 ' '        true
 ' a_notification_reaches_exactly_one_waiter

@@ -1,5 +1,6 @@
 """A program that needs nothing of raddle cannot tell `raddle run` from `python`: same output, same end."""
 
+import inspect
 import os
 import py_compile
 import signal
@@ -7,6 +8,8 @@ import sys
 import zipfile
 
 import pytest
+import raddle
+import raddle.cli.run as command
 from ending import RADDLE, run
 
 SHOW = """
@@ -435,7 +438,8 @@ REFUSED = {
     "only-an-option": (["--fail-on", "any"], "which program?"),
     "unknown-option": (
         ["--fale-on", "any", "x.py"],
-        "unknown option '--fale-on' (raddle run has --fail-on, --deadlocks, --lock-order, --hold-warn;",
+        "unknown option '--fale-on' (raddle run has --fail-on, --deadlocks, --lock-order, --sigterm, --deadlock-grace, --hold-warn, "
+        "--daemon-grace, --exit-notice, --exit-timeout;",
     ),
     "option-of-python": (["-X", "dev", "x.py"], "unknown option '-X' "),
     "no-value": (["--fail-on"], "--fail-on needs a value, as in --fail-on RD001"),
@@ -449,12 +453,20 @@ REFUSED = {
         ["--lock-order=raise", "x.py"],
         "--lock-order: unknown mode 'raise' (it is one of report, off)",
     ),
+    "unknown-mode-of-sigterm": (
+        ["--sigterm=kill", "x.py"],
+        "--sigterm: unknown mode 'kill' (it is one of stop, default)",
+    ),
+    "negative": (["--daemon-grace", "-1", "x.py"], "--daemon-grace: a number of seconds is needed, got '-1', as in"),
     "no-seconds": (["--hold-warn", "long", "x.py"], "--hold-warn: a number of seconds is needed, got 'long', as in"),
     "no-time-at-all": (["--hold-warn=0", "x.py"], "--hold-warn: a number of seconds is needed, got '0', as in"),
     "nan": (["--hold-warn=nan", "x.py"], "--hold-warn: a number of seconds is needed, got 'nan', as in"),
     "no-module": (["-m"], "-m needs a value, as in -m http.server"),
     "no-code": (["-c"], "-c needs a value, as in -c pass"),
 }
+
+
+OPTIONS = [*command.DEFAULTS, *command.SECONDS]
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -470,7 +482,12 @@ def test_a_command_line_without_sense_is_refused(tmp_path, name):
 def test_help_says_what_there_is(tmp_path, option):
     ended = run([*RADDLE, option], tmp_path)
     assert ended.status == 0
-    assert all(word in ended.out for word in ("--fail-on", "--deadlocks", "--lock-order", "--hold-warn", "-m MODULE", "-c CODE"))
+    assert all(word in ended.out for word in (*OPTIONS, "-m MODULE", "-c CODE"))
+
+
+def test_each_option_but_the_programs_own_is_one_of_install():
+    names = {name[2:].replace("-", "_") for name in OPTIONS} - {"fail_on"}
+    assert names == set(inspect.signature(raddle.install).parameters)
 
 
 def test_nothing_costly_is_imported(tmp_path):

@@ -43,17 +43,31 @@ PROGRAM is what python takes, or a command:
                     codes with commas between them; any (RD001, RD002, RD003, RD004, RD006); or none
   --deadlocks MODE  raise (default): an error in the thread that closes a deadlock which nothing can dissolve, and a
                     report of the others; report: a report of all; off
+  --deadlock-grace SECONDS  for how long what may pass by itself must stand before it is reported (default: 0.2)
   --lock-order MODE report (default): a report of locks that threads take in opposite orders, before they deadlock; off
   --hold-warn SECONDS  a report (RD013) of who has held a lock for so long while others wait for it (default: none)
+
+  What `raddle.install` knows about the end of a program, by the same names:
+  --daemon-grace SECONDS  ask daemon threads to stop, give them so long, and list who is left (default: 0, they are not asked)
+  --exit-notice SECONDS   after so much waiting for threads at the end, report who keeps the program alive (default: none)
+  --exit-timeout SECONDS  after so much waiting, ask them to stop and end without those that do not (default: none)
+  --sigterm MODE    stop: SIGTERM asks all threads to stop and ends the program in order; default: what it does in python
 
 Options for the interpreter go to python: python -X dev -m raddle run PROGRAM
 """
 FAILED = 70  # the exit status if a verdict of --fail-on was told: EX_SOFTWARE
 INTERRUPTED = 130  # what a shell gives for a program that Ctrl-C ended
 ANY = ("RD001", "RD002", "RD003", "RD004", "RD006")
-MODES = {"--deadlocks": ("raise", "report", "off"), "--lock-order": ("report", "off")}
-DEFAULTS = {"--fail-on": "RD001", "--deadlocks": "raise", "--lock-order": "report"}
-SECONDS = {"--hold-warn": "0.5"}  # what `install` calls the same, each with an example; not set by default
+MODES = {"--deadlocks": ("raise", "report", "off"), "--lock-order": ("report", "off"), "--sigterm": ("stop", "default")}
+DEFAULTS = {"--fail-on": "RD001", "--deadlocks": "raise", "--lock-order": "report", "--sigterm": "default"}
+# Times, which `install` knows by the same names. Each with an example; none is set by default.
+SECONDS = {
+    "--deadlock-grace": "0.2",
+    "--hold-warn": "0.5",
+    "--daemon-grace": "1.0",
+    "--exit-notice": "5.0",
+    "--exit-timeout": "30.0",
+}
 
 
 class Refused(Exception):
@@ -81,7 +95,12 @@ def main(arguments: "Sequence[str]") -> int:
     except (Refused, program.NotPython, program.Terminal) as problem:
         return complain(f"run: {problem}")
     _settle_at_exit(codes)
-    raddle.install(deadlocks=options["--deadlocks"], lock_order=options["--lock-order"] == "report", **limits)
+    raddle.install(
+        deadlocks=options["--deadlocks"],
+        lock_order=options["--lock-order"] == "report",
+        sigterm="stop" if options["--sigterm"] == "stop" else None,
+        **limits,
+    )
     _raddle.observe_program(excepthook, unraisablehook)
     if "RD003" in codes:
         Watch(("concurrent.futures.thread",), _count_jobs).start()
