@@ -274,6 +274,16 @@ impl Thread {
         self.blocks.stop_requested()
     }
 
+    /// Whether it, or a block that it is in, was asked to stop.
+    pub(crate) fn is_stop_pending(&self) -> bool {
+        self.blocks.is_stop_pending()
+    }
+
+    /// The tokens that may stop it at this moment, for what is to stop with it. Only for the thread itself.
+    pub fn heard_tokens(&self) -> Vec<StopToken> {
+        self.blocks.heard(&self.parker)
+    }
+
     /// The blocks that it has entered. Only for the thread itself.
     pub fn blocks(&self) -> &Blocks {
         &self.blocks
