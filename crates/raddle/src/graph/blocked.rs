@@ -23,7 +23,7 @@ use std::fmt::{self, Display};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::verdict::{Outcome, Reason, Verdict};
+use super::verdict::{Outcome, Verdict};
 use super::walk::{End, Step, same};
 use super::{Knot, Record, Resource, Site};
 use crate::runtime::{Deadlocks, Runtime, Stall};
@@ -389,7 +389,7 @@ impl<'a> Blocked<'a> {
             Finding::Knot(knot) => match runtime.knot_from(self.me) {
                 Some(again) if again.epochs == knot.epochs => runtime
                     .tell_once(&again.cycle)
-                    .then(|| runtime.describe_cycle(&again.cycle, Outcome::Told(Reason::Job))),
+                    .then(|| runtime.describe_cycle(&again.cycle, Outcome::Told(again.reason()))),
                 // Others are in it by now, or it has gone.
                 _ => return self.find(),
             },

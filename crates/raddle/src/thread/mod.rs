@@ -21,6 +21,7 @@ mod join;
 mod models;
 mod origin;
 mod registry;
+mod several;
 mod shutdown;
 
 pub use carrier::{Carriers, Job, Over, Reserved, Running};
@@ -28,6 +29,7 @@ pub use current::{bind, current, serial, unbind};
 pub(crate) use current::{footprint, known_giver};
 pub use delivery::Delivery;
 pub use origin::{Lineage, Origin};
+pub use several::{Rule, Several};
 pub use shutdown::{Awaits, Grace, ShutdownCallback};
 
 #[cfg(not(loom))]
