@@ -80,6 +80,42 @@ def spawn(
     return thread
 
 
+class after:
+    """Others have to end before a thread begins: `raddle.after(load, parse).spawn(draw)`.
+
+    However they end: with a result, an error or a stop. They need not have been started. The thread waits in its own time, so it
+    can be stopped until then, and if one of the others waits for it, that is a DeadlockError.
+
+    >>> import raddle
+    >>> pages: list[str] = []
+    >>> load = [raddle.spawn(pages.append, page) for page in ("warp", "weft")]
+    >>> raddle.after(*load).spawn(sorted, pages).result()
+    ['warp', 'weft']
+    """
+
+    def __init__(self, *threads: "Thread[Any]") -> None:
+        if not threads:
+            raise TypeError("after() needs a thread to come after (write raddle.after(thread).spawn(...))")
+        _are_threads("after", threads, started=False)
+        self._threads = threads
+
+    def spawn(self, fn: "Callable[..., _T]", /, *args: Any, **options: Any) -> "Thread[_T]":
+        """Make and start a thread that calls `fn(*args)` when the others have ended; returns it.
+
+        options: what `Thread` takes: name, daemon, ...
+        """
+        thread: Thread[_T] = Thread(target=fn, args=args, **options)
+        thread._raddle_first = self._wait
+        return thread.start()
+
+    def _wait(self) -> None:
+        for thread in self._threads:
+            thread._raddle_wait_begun()
+        _several(list(self._threads), ALL_COMPLETED).wait()
+        for thread in self._threads:
+            thread._raddle_wait("after", None)
+
+
 def current() -> "_threading.Thread":
     """The calling thread, as `threading.current_thread()` gives it."""
     return _threading.current_thread()  # type: ignore[no-any-return]
@@ -92,12 +128,12 @@ class DoneAndNotDone(NamedTuple):
     not_done: "set[Thread[Any]]"
 
 
-def _are_threads(what: str, threads: "Iterable[Thread[Any]]") -> "list[Thread[Any]]":
+def _are_threads(what: str, threads: "Iterable[Thread[Any]]", *, started: bool = True) -> "list[Thread[Any]]":
     listed = list(threads)
     for thread in listed:
         if not isinstance(thread, Thread):
             raise TypeError(f"{what} takes threads of raddle.Thread, got {shown(thread)}")
-        if not thread.started and not thread.done:
+        if started and not thread.started and not thread.done:
             raise state_error(thread, f"{what}: thread {thread.name!r} was not started (t.start() missing?)")
     return listed
 

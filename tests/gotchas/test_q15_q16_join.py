@@ -92,6 +92,25 @@ def test_joining_too_early_or_oneself_says_what_to_do():
         raddle.spawn(join_itself).join()
 
 
+def test_a_join_may_wait_for_the_start():
+    thread, other = raddle.Thread(target=int), raddle.Thread(target=fail)
+    before = time.monotonic()
+    assert thread.join(0.02, wait_for_start=True) is False and time.monotonic() - before >= 0.02
+    joiners = [raddle.spawn(lambda one=one: one.join(20, wait_for_start=True)) for one in (thread, other)]
+    for joiner in joiners:
+        while not joiner.activity.startswith("blocked"):
+            time.sleep(0.001)
+    thread.start()
+    other.start()
+    assert joiners[0].result(10) is True
+    with pytest.raises(ValueError):
+        joiners[1].result(10)
+    never = raddle.Thread(target=int)
+    joiner = raddle.spawn(lambda: (never.join(wait_for_start=True), never.wait_started()))
+    never.stop()
+    assert joiner.result(10) == (True, False), "it will not be started any more"
+
+
 def test_two_that_join_each_other_are_told():
     threads, ready = [], mine.Barrier(3)
 

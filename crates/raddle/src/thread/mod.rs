@@ -175,6 +175,16 @@ impl Thread {
         Some(self.native_id()).filter(|id| *id != 0 && self.state() != State::Ended).and_then(system::cpu_time)
     }
 
+    /// When it was started, or met.
+    pub fn since(&self) -> Time {
+        self.since
+    }
+
+    /// When the last of it had run; `None` before that.
+    pub fn ended_at(&self) -> Option<Time> {
+        self.ended_at.get().copied()
+    }
+
     /// How long ago it was started, or met.
     pub fn age(&self) -> std::time::Duration {
         self.since.elapsed()
