@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from ._sync import Event as Event
     from ._sync import Lock as Lock
     from ._sync import Once as Once
+    from ._sync import RateLimiter as RateLimiter
     from ._sync import RLock as RLock
     from ._sync import RWLock as RWLock
     from ._sync import Semaphore as Semaphore
@@ -94,6 +95,7 @@ _LATER = {
     "Once": "_sync",
     "RLock": "_sync",
     "RWLock": "_sync",
+    "RateLimiter": "_sync",
     "Registration": "_raddle",
     "Scope": "_scopes",
     "Semaphore": "_sync",

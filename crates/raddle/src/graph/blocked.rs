@@ -241,6 +241,24 @@ impl<'a> Blocked<'a> {
         self.deadline.is_some_and(|deadline| deadline <= Time::now())
     }
 
+    /// Sleeps until `moment`, and for no notification.
+    ///
+    /// # Errors
+    /// As those of any sleep.
+    pub(crate) fn sleep_until(&mut self, moment: Time) -> Result<(), Halt> {
+        let limit = self.deadline;
+        // What was published before is another wait.
+        self.withdraw();
+        self.deadline = Some(limit.map_or(moment, |limit| limit.min(moment)));
+        let slept = self.sleep(&Waiter::new(self.me.parker()));
+        self.withdraw();
+        self.deadline = limit;
+        match slept {
+            Err(Halt::TimedOut) if !self.time_is_up() => Ok(()),
+            slept => slept,
+        }
+    }
+
     /// From here on the wait has no time limit and cannot be stopped.
     pub(crate) fn lift_limit(&mut self) {
         // What was published says otherwise.
