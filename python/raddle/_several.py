@@ -105,7 +105,7 @@ class after:
         options: what `Thread` takes: name, daemon, ...
         """
         thread: Thread[_T] = Thread(target=fn, args=args, **options)
-        thread._raddle_first = self._wait
+        thread._raddle_beforehand = self._wait
         return thread.start()
 
     def _wait(self) -> None:

@@ -123,7 +123,7 @@ class Thread(_threading.Thread, Generic[_T]):
         self._raddle_stopped_early = False
         self._raddle_asked_at: Spot | None = None
         self._raddle_scope: Any = None
-        self._raddle_first: Callable[[], None] | None = None
+        self._raddle_beforehand: Callable[[], None] | None = None
         self._raddle_begun = _raddle.Event()  # it was started, or never will be
         self._raddle_restarts = None if restart is None else Restarts(restart, max_restarts, within, backoff)
 
@@ -471,8 +471,8 @@ def _keep(thread: "Thread[Any]", handle: "_raddle.ThreadHandle", outcome: Outcom
     del thread.run
     thread._raddle_cpu_before = time.thread_time()
     outcome.bind(thread, handle)
-    if thread._raddle_first is not None:
-        run = partial(_first, thread._raddle_first, run)
+    if thread._raddle_beforehand is not None:
+        run = partial(_first, thread._raddle_beforehand, run)
     if thread._raddle_restarts is not None:
         handle.belongs(False)
         run = _restarting(thread, run)

@@ -6,14 +6,19 @@ from . import _raddle
 def thread_tree() -> str:
     """The threads that have not ended as text, one a line: each below the one that started it, with what it is doing.
 
+        MainThread #1 (main): running
+        └── server #2 (regular, app.py:40): blocked 9.0 s in Queue.get 'requests' at app.py:12
+            ├── worker 1 #3 (regular, app.py:15): running
+            └── worker 2 #4 (regular, app.py:15): running
+
     >>> import raddle
     >>> go = raddle.Event(name="go")
     >>> waiter = raddle.spawn(go.wait, name="waiter")
     >>> while not waiter.activity.startswith("blocked"):
     ...     raddle.sleep(0.001)
-    >>> print(raddle.thread_tree())  # doctest: +ELLIPSIS
-    MainThread #1 (main): running
-    └── waiter #...: blocked 0.0 s in Event.wait 'go'...
+    >>> [line] = [line for line in raddle.thread_tree().splitlines() if "waiter" in line]
+    >>> line.endswith("blocked 0.0 s in Event.wait 'go'")
+    True
     >>> go.set()
     """
     threads = _raddle.threads()
