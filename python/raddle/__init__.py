@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ._install import install as install
     from ._job import Job as Job
     from ._job import MissedError as MissedError
+    from ._monitors import ThreadExit as ThreadExit
     from ._raddle import DeadlineScope as DeadlineScope
     from ._raddle import DeadlockError as DeadlockError
     from ._raddle import LockAbandonedError as LockAbandonedError
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from ._reports import lineage as lineage
     from ._scopes import Scope as Scope
     from ._several import ThreadLimiter as ThreadLimiter
+    from ._several import after as after
     from ._several import as_completed as as_completed
     from ._several import current as current
     from ._several import join_all as join_all
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
     from ._sync import Event as Event
     from ._sync import Lock as Lock
     from ._sync import Once as Once
+    from ._sync import RateLimiter as RateLimiter
     from ._sync import RLock as RLock
     from ._sync import RWLock as RWLock
     from ._sync import Semaphore as Semaphore
@@ -68,6 +71,7 @@ if TYPE_CHECKING:
     from ._time import call_at as call_at
     from ._time import call_later as call_later
     from ._time import every as every
+    from ._tree import thread_tree as thread_tree
 
 __version__ = "0.1.0"
 
@@ -91,6 +95,7 @@ _LATER = {
     "Once": "_sync",
     "RLock": "_sync",
     "RWLock": "_sync",
+    "RateLimiter": "_sync",
     "Registration": "_raddle",
     "Scope": "_scopes",
     "Semaphore": "_sync",
@@ -101,6 +106,7 @@ _LATER = {
     "Stopped": "_raddle",
     "SupervisorGaveUp": "_supervision",
     "Thread": "_threads",
+    "ThreadExit": "_monitors",
     "ThreadInfo": "_raddle",
     "ThreadLimiter": "_several",
     "ThreadReport": "_reports",
@@ -109,6 +115,7 @@ _LATER = {
     "ThreadStateError": "_raddle",
     "acquire_all": "_sync",
     "add_exception_hook": "_hooks",
+    "after": "_several",
     "any_of": "_raddle",
     "as_completed": "_several",
     "call_at": "_time",
@@ -130,6 +137,7 @@ _LATER = {
     "sleep": "_raddle",
     "spawn": "_several",
     "stop_requested": "_raddle",
+    "thread_tree": "_tree",
     "threads": "_raddle",
     "undelivered_errors": "_errors",
     "wait": "_several",

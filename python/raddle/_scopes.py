@@ -1,11 +1,13 @@
 """Scopes: threads that do not outlive a block.
 
-A scope is a token and a list. The token of each of its threads follows the scope's, so one stop reaches them all, and the
-threads they have started in scopes of their own. The end of the block joins the threads one after the other, with the edges
-in the wait graph that any join has.
+A scope is a token and a list. The token of each of its threads follows the scope's, and the scope's follows those that the
+block hears. So one stop reaches them all, and the threads they have started in scopes of their own. The block is stopped by
+the token, too, until its end, which takes that stop off. The end of the block joins the threads one after the other, with the
+edges in the wait graph that any join has.
 
 Who waits at the end of a block is stopped like anywhere else; the stop is handed to the threads first, and raised when
-they have ended. The time limit needs no timer: the block and each thread have the same deadline.
+they have ended. If there are errors they leave instead: a stop comes again, an error does not. The time limit needs no timer:
+the block and each thread have the same deadline.
 """
 
 from collections.abc import Callable
@@ -26,12 +28,13 @@ class Scope:
     """A block that its threads do not outlive.
 
     name: for texts.
-    on_error: what an error in one of the threads does: "stop_siblings" stops the others; "collect" lets them go on;
-        "first_success" lets them go on, and stops the others as soon as one has returned.
+    on_error: what an error in one of the threads does: "stop_siblings" stops the others and the block; "collect" lets them go
+        on; "first_success" lets them go on, and stops the others and the block as soon as one has returned.
     timeout: seconds after which the block and its threads are stopped, with a TimeoutError at the end of the block.
     limit: how many of its threads run at a time; `spawn` waits for its turn.
 
-    At the end of the block all threads are joined. Their errors leave as an ExceptionGroup of the original ones, with the
+    A block that is stopped leaves its next blocking call of raddle, or `checkpoint()`, and the program goes on behind the block.
+    At its end all threads are joined. Their errors leave as an ExceptionGroup of the original ones, with the
     block's own error among them. An error that somebody took with `join()` before is left out by "collect"; with
     "first_success" errors leave only if no thread returned.
 
@@ -57,6 +60,7 @@ class Scope:
         self._timeout = time_limit("Scope", "timeout", timeout)
         self._limiter = None if limit is None else ThreadLimiter(limit)
         self._source = _raddle.StopSource()
+        self._block = _raddle.ScopeBlock(self._source.token)
         self._threads: list[Thread[Any]] = []
         self._state = "new"
         self._deadline: _raddle.DeadlineScope | None = None
@@ -69,6 +73,7 @@ class Scope:
         if self._state != "new":
             raise RuntimeError(f"{self!r} was entered before; make a new one for each `with`")
         self._state = "open"
+        self._block.enter()
         if self._timeout is not None:
             self._deadline = _raddle.move_on_after(self._timeout)
             self._deadline.__enter__()
@@ -100,7 +105,7 @@ class Scope:
         return thread
 
     def stop(self, reason: "str | None" = None) -> None:
-        """Ask all its threads to stop, and those that are still to come."""
+        """Ask all its threads to stop, those that are still to come, and the block."""
         self._source.stop(reason)
 
     cancel = stop
@@ -116,6 +121,8 @@ class Scope:
             self.stop(f"thread {thread.name!r} of the same scope has returned")
 
     def __exit__(self, _class: object, error: "BaseException | None", _traceback: object) -> bool:
+        if self._block.leave(error):
+            error = None
         if error is not None:
             self.stop(f"the block of the scope failed: {type(error).__name__}")
         cut = self._join_all()
@@ -158,12 +165,13 @@ class Scope:
     def _leave(self, left_by: "list[BaseException]", error: "BaseException | None") -> bool:
         if self._deadline is not None:
             self._deadline.__exit__(None, None, None)
+        errors: list[BaseException] = [reason for reason in left_by if isinstance(reason, Exception)]
         for reason in left_by:
-            if not isinstance(reason, Exception):  # Ctrl-C, a stop from outside: as it is
-                if reason is error:
-                    return False
-                raise reason
-        errors = left_by + self._errors()
+            if not isinstance(reason, (Exception, _raddle.Stopped)):  # Ctrl-C: as it is
+                return _pass_on(reason, error)
+        errors += self._errors()
+        if left_by and not errors:
+            return _pass_on(left_by[0], error)
         if self._expired:
             expired = TimeoutError(f"Scope(timeout={self._timeout}) expired (stopped: {self._stopped()})")
             if not errors:
@@ -172,7 +180,9 @@ class Scope:
         if errors:
             what = f"{len(errors)} error{'s' if len(errors) > 1 else ''} in scope {self.name or ''}".rstrip()
             raise BaseExceptionGroup(what, errors) from None
-        return False
+        if self._source.token.requested:
+            _raddle.checkpoint()  # what has stopped the threads from outside ends this thread's block, too, though it need not wait
+        return True
 
     def _stopped(self) -> str:
         return ", ".join(repr(thread.name) for thread in self._threads if _came(thread, "stopped")) or "its block"
@@ -204,6 +214,13 @@ class Scope:
             _raddle.checkpoint()
 
         return within
+
+
+def _pass_on(reason: BaseException, error: "BaseException | None") -> bool:
+    """Leave a block by `reason`; `error` is on its way already."""
+    if reason is error:
+        return False
+    raise reason
 
 
 def _came(thread: "Thread[Any]", what: str) -> bool:

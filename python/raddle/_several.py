@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from . import _raddle
@@ -79,6 +80,42 @@ def spawn(
     return thread
 
 
+class after:
+    """Others have to end before a thread begins: `raddle.after(load, parse).spawn(draw)`.
+
+    However they end: with a result, an error or a stop. They need not have been started. The thread waits in its own time, so it
+    can be stopped until then, and if one of the others waits for it, that is a DeadlockError.
+
+    >>> import raddle
+    >>> pages: list[str] = []
+    >>> load = [raddle.spawn(pages.append, page) for page in ("warp", "weft")]
+    >>> raddle.after(*load).spawn(sorted, pages).result()
+    ['warp', 'weft']
+    """
+
+    def __init__(self, *threads: "Thread[Any]") -> None:
+        if not threads:
+            raise TypeError("after() needs a thread to come after (write raddle.after(thread).spawn(...))")
+        _are_threads("after", threads, started=False)
+        self._threads = threads
+
+    def spawn(self, fn: "Callable[..., _T]", /, *args: Any, **options: Any) -> "Thread[_T]":
+        """Make and start a thread that calls `fn(*args)` when the others have ended; returns it.
+
+        options: what `Thread` takes: name, daemon, ...
+        """
+        thread: Thread[_T] = Thread(target=fn, args=args, **options)
+        thread._raddle_beforehand = self._wait
+        return thread.start()
+
+    def _wait(self) -> None:
+        for thread in self._threads:
+            thread._raddle_wait_begun()
+        _several(list(self._threads), ALL_COMPLETED).wait()
+        for thread in self._threads:
+            thread._raddle_wait("after", None)
+
+
 def current() -> "_threading.Thread":
     """The calling thread, as `threading.current_thread()` gives it."""
     return _threading.current_thread()  # type: ignore[no-any-return]
@@ -91,12 +128,12 @@ class DoneAndNotDone(NamedTuple):
     not_done: "set[Thread[Any]]"
 
 
-def _are_threads(what: str, threads: "Iterable[Thread[Any]]") -> "list[Thread[Any]]":
+def _are_threads(what: str, threads: "Iterable[Thread[Any]]", *, started: bool = True) -> "list[Thread[Any]]":
     listed = list(threads)
     for thread in listed:
         if not isinstance(thread, Thread):
             raise TypeError(f"{what} takes threads of raddle.Thread, got {shown(thread)}")
-        if not thread.started and not thread.done:
+        if started and not thread.started and not thread.done:
             raise state_error(thread, f"{what}: thread {thread.name!r} was not started (t.start() missing?)")
     return listed
 
@@ -104,13 +141,15 @@ def _are_threads(what: str, threads: "Iterable[Thread[Any]]") -> "list[Thread[An
 def join_all(threads: "Iterable[Thread[Any]]", timeout: "float | None" = None) -> bool:
     """Wait until all have ended, at most `timeout` seconds; whether they have.
 
-    Raises an ExceptionGroup of the errors of those that failed, when all have ended.
+    Raises an ExceptionGroup of the errors of those that failed, when all have ended; DeadlockError if one of them waits for
+    the calling thread.
     """
     listed = _are_threads("join_all", threads)
-    seconds = time_limit("join_all", "timeout", timeout)
-    end = None if seconds is None else time.monotonic() + seconds
+    end = _end("join_all", timeout)
+    if not _several(listed, ALL_COMPLETED).wait(_left(end)):
+        return False
     for thread in listed:
-        if not thread._raddle_wait("join_all", None if end is None else end - time.monotonic()):
+        if not thread._raddle_wait("join_all", _left(end)):
             return False
     errors = [error for error in [thread.exception() for thread in listed] if error is not None]
     if errors:
@@ -121,22 +160,47 @@ def join_all(threads: "Iterable[Thread[Any]]", timeout: "float | None" = None) -
 def as_completed(threads: "Iterable[Thread[_T]]", timeout: "float | None" = None) -> "Iterator[Thread[_T]]":
     """Each thread as soon as its function has ended. Raises TimeoutError if that takes longer than `timeout` seconds."""
     listed = _are_threads("as_completed", threads)
-    seconds = time_limit("as_completed", "timeout", timeout)
-    end = None if seconds is None else time.monotonic() + seconds
-    ended: _raddle.SimpleQueue[Thread[_T]] = _raddle.SimpleQueue()
-    for thread in listed:
-        thread.add_done_callback(ended.put)
-    return _each(ended, len(listed), end)
+    end = _end("as_completed", timeout)
+    ended: list[Thread[_T]] = []
+    return _each(ended, _several(listed, FIRST_COMPLETED, ended), len(listed), end)
 
 
-def _each(ended: "_raddle.SimpleQueue[Thread[_T]]", count: int, end: "float | None") -> "Iterator[Thread[_T]]":
-    from queue import Empty
-
+def _each(
+    ended: "list[Thread[_T]]", several: "_raddle.Several", count: int, end: "float | None"
+) -> "Iterator[Thread[_T]]":
     for number in range(count):
-        try:
-            yield ended.get(timeout=None if end is None else max(end - time.monotonic(), 0))
-        except Empty:
-            raise TimeoutError(f"{count - number} (of {count}) threads unfinished") from None
+        if not several.wait(_left(end)):
+            raise TimeoutError(f"{count - number} (of {count}) threads unfinished")
+        several.take()
+        yield ended.pop(0)
+
+
+def _several(threads: "list[Thread[_T]]", rule: str, ended: "list[Thread[_T]] | None" = None) -> "_raddle.Several":
+    """What to wait for; the threads come to `ended` before a wait for them is over."""
+    handles = [(at, thread._raddle_handle) for at, thread in enumerate(threads) if not thread.done]
+    several = _raddle.Several(rule, [(at, handle) for at, handle in handles if handle is not None])
+    for at, thread in enumerate(threads):
+        thread.add_done_callback(partial(_has_ended, several, at, ended))
+    return several
+
+
+def _has_ended(several: "_raddle.Several", number: int, ended: "list[Thread[_T]] | None", thread: "Thread[_T]") -> None:
+    if ended is not None:
+        ended.append(thread)
+    several.ended(number, _failed(thread))
+
+
+def _failed(thread: "Thread[Any]") -> bool:
+    return thread._raddle_outcome is not None and thread._raddle_outcome.kind == "error"
+
+
+def _end(what: str, timeout: "float | None") -> "float | None":
+    seconds = time_limit(what, "timeout", timeout)
+    return None if seconds is None else time.monotonic() + seconds
+
+
+def _left(end: "float | None") -> "float | None":
+    return None if end is None else max(end - time.monotonic(), 0.0)
 
 
 def wait(
@@ -145,20 +209,16 @@ def wait(
     """Wait until all have ended, the first has, or the first has failed, at most `timeout` seconds.
 
     return_when: ALL_COMPLETED, FIRST_COMPLETED or FIRST_EXCEPTION.
+
+    Raises DeadlockError if all are waited for, or only one is left, and one of them waits for the calling thread.
     """
     if return_when not in (ALL_COMPLETED, FIRST_COMPLETED, FIRST_EXCEPTION):
         raise ValueError(
             f"wait(): return_when must be ALL_COMPLETED, FIRST_COMPLETED or FIRST_EXCEPTION, got {return_when!r}"
         )
-    waiting = set(_are_threads("wait", threads))
-    done: set[Thread[Any]] = set()
-    try:
-        for thread in as_completed(waiting, timeout):
-            done.add(thread)
-            failed = thread._raddle_outcome is not None and thread._raddle_outcome.kind == "error"
-            if return_when == FIRST_COMPLETED or return_when == FIRST_EXCEPTION and failed:
-                break
-    except TimeoutError:
-        pass
-    done |= {thread for thread in waiting if thread.done}
-    return DoneAndNotDone(done, waiting - done)
+    waiting = list(dict.fromkeys(_are_threads("wait", threads)))
+    seconds = time_limit("wait", "timeout", timeout)
+    if waiting:
+        _several(waiting, return_when).wait(seconds)
+    done = {thread for thread in waiting if thread.done}
+    return DoneAndNotDone(done, set(waiting) - done)

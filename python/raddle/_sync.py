@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
 from . import _raddle
-from ._raddle import CountDownLatch, RWLock
+from ._raddle import CountDownLatch, RateLimiter, RWLock
 from ._raddle import Permits as Semaphore
 from ._raddle import StrictLock as Lock
 from ._raddle import StrictRLock as RLock
@@ -25,6 +25,7 @@ __all__ = [
     "Once",
     "RLock",
     "RWLock",
+    "RateLimiter",
     "Semaphore",
     "acquire_all",
 ]

@@ -17,11 +17,12 @@ from enum import Enum
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-from . import _errors, _hooks, _raddle
+from . import _errors, _hooks, _monitors, _raddle
 from . import threading as _threading
 from ._activity import Spot, describe, spot_of
 from ._arguments import beginning, checked, shown, stack_of, time_limit, until
 from ._errors import Outcome
+from ._monitors import ThreadExit
 from ._raddle import ThreadStateError
 from ._reports import ThreadReport, add_lineage, leave_out_ours
 from ._supervision import Restarts
@@ -122,6 +123,8 @@ class Thread(_threading.Thread, Generic[_T]):
         self._raddle_stopped_early = False
         self._raddle_asked_at: Spot | None = None
         self._raddle_scope: Any = None
+        self._raddle_beforehand: Callable[[], None] | None = None
+        self._raddle_begun = _raddle.Event()  # it was started, or never will be
         self._raddle_restarts = None if restart is None else Restarts(restart, max_restarts, within, backoff)
 
     # ---- its life ----
@@ -150,6 +153,7 @@ class Thread(_threading.Thread, Generic[_T]):
             raise
         if self._raddle_handle is not None:
             self._raddle_handle.set_grace(self._raddle_grace, self._raddle_inherits and self.daemon)
+        self._raddle_begun.set()
         return self
 
     def _raddle_delay(self) -> "float | None":
@@ -202,24 +206,34 @@ class Thread(_threading.Thread, Generic[_T]):
 
     # ---- what came of it ----
 
-    def join(self, timeout: "float | None" = None, *, deadline: "Any | None" = None) -> bool:  # type: ignore[override]
+    def join(  # type: ignore[override]
+        self, timeout: "float | None" = None, *, deadline: "Any | None" = None, wait_for_start: bool = False
+    ) -> bool:
         """Wait until it has ended, at most `timeout` seconds or until `deadline`; whether it has.
 
         deadline: a datetime, or seconds of `time.monotonic()`.
+        wait_for_start: if it has not been started, wait for that first, within the same time.
 
         Raises the error that left its function: the object itself, each time and for everybody who joins it. RuntimeError
         if it has not been started, or is the calling thread.
         """
-        if not self._raddle_wait("join", timeout, deadline):
+        if not self._raddle_wait("join", timeout, deadline, wait_for_start):
             return False
         self._raddle_raise()
         return True
 
-    def _raddle_wait(self, method: str, timeout: "float | None", deadline: "Any | None" = None) -> bool:
+    def _raddle_wait(
+        self, method: str, timeout: "float | None", deadline: "Any | None" = None, wait_for_start: bool = False
+    ) -> bool:
         seconds = time_limit(method, "timeout", timeout)
         if deadline is not None:
             left = until(method, deadline)
             seconds = left if seconds is None else min(seconds, left)
+        if wait_for_start and not self._started.is_set():
+            before = time.monotonic()
+            if not self._raddle_wait_begun(seconds):
+                return False
+            seconds = None if seconds is None else max(seconds - (time.monotonic() - before), 0.0)
         if self._raddle_stopped_early:
             return True
         handle = self._raddle_handle
@@ -230,6 +244,11 @@ class Thread(_threading.Thread, Generic[_T]):
             return False
         super().join()
         return True
+
+    def _raddle_wait_begun(self, seconds: "float | None" = None) -> bool:
+        begun: Any = self._raddle_begun
+        begun._raddle_name = f"start of thread {self.name!r}"  # for reports
+        return bool(begun.wait(seconds))
 
     def _raddle_raise(self) -> None:
         outcome = self._raddle_outcome
@@ -296,6 +315,26 @@ class Thread(_threading.Thread, Generic[_T]):
                 return
             _hooks.guarded(callback, self)
 
+    def monitor(self, fn: "Callable[[ThreadExit], object]") -> None:
+        """Have `fn(exit)` called with a `ThreadExit` when it has ended, in a thread of its own; also if it has ended before.
+
+        Unlike a done-callback, `fn` may wait for the thread or restart it, and may take its time: nothing of the thread runs
+        any more. It hears of this run only, once. An error of the thread is still for those who join it; one that leaves `fn` is
+        unhandled. At its end the process waits for `fn` as it does for the thread: for that of a daemon it does not.
+
+        >>> import raddle
+        >>> thread, ends = raddle.Thread(target=int, args=("four",), name="parser"), raddle.queue.Queue()
+        >>> thread.monitor(ends.put)
+        >>> end = thread.start() and ends.get()
+        >>> end.thread, end.state, type(end.error)
+        ('parser', <ThreadState.FAILED: 'failed'>, <class 'ValueError'>)
+        >>> thread.exception() is end.error
+        True
+        """
+        if not callable(fn):
+            raise TypeError(f"monitor needs a function, got {shown(fn)}")
+        self.add_done_callback(partial(_monitors.tell, fn))
+
     def link(self, other: "Thread[Any]") -> None:
         """If one of the two fails, the other is asked to stop."""
         for one, peer in ((self, other), (other, self)):
@@ -318,6 +357,7 @@ class Thread(_threading.Thread, Generic[_T]):
         if handle is None:
             if not self._started.is_set():
                 self._raddle_stopped_early = True
+                self._raddle_begun.set()
                 self._raddle_call_back()
             return True
         if self.done and handle.ended:
@@ -370,6 +410,16 @@ class Thread(_threading.Thread, Generic[_T]):
         return self._raddle_handle is not None and self._raddle_handle.ended
 
     @property
+    def started_at(self) -> "float | None":
+        """When it was started, in seconds of `time.monotonic()`; None before that."""
+        return self._raddle_handle.started_at if self._raddle_handle is not None else None
+
+    @property
+    def finished_at(self) -> "float | None":
+        """When the last of it had run, in seconds of `time.monotonic()`; None before that."""
+        return self._raddle_handle.finished_at if self._raddle_handle is not None else None
+
+    @property
     def generation(self) -> int:
         """How often it was restarted."""
         return self._raddle_generation
@@ -405,8 +455,9 @@ class Thread(_threading.Thread, Generic[_T]):
         return None if used is None else max(used - self._raddle_cpu_before, 0.0)
 
     def wait_started(self, timeout: "float | None" = None) -> bool:
-        """Wait until it was started, at most `timeout` seconds; whether it was."""
-        return bool(self._started.wait(time_limit("wait_started", "timeout", timeout)))
+        """Wait until it was started, at most `timeout` seconds; whether it was. One that was stopped before will not be."""
+        self._raddle_wait_begun(time_limit("wait_started", "timeout", timeout))
+        return self.started
 
 
 _CONTEXT = "_context" if sys.version_info >= (3, 14) else "_raddle_context"
@@ -420,6 +471,8 @@ def _keep(thread: "Thread[Any]", handle: "_raddle.ThreadHandle", outcome: Outcom
     del thread.run
     thread._raddle_cpu_before = time.thread_time()
     outcome.bind(thread, handle)
+    if thread._raddle_beforehand is not None:
+        run = partial(_first, thread._raddle_beforehand, run)
     if thread._raddle_restarts is not None:
         handle.belongs(False)
         run = _restarting(thread, run)
@@ -443,6 +496,11 @@ def _keep(thread: "Thread[Any]", handle: "_raddle.ThreadHandle", outcome: Outcom
         if thread._raddle_on_error == "exit":
             _raddle.end_process(1, f"thread {thread.name!r} failed")
     thread._raddle_call_back()
+
+
+def _first(before: "Callable[[], None]", run: "Callable[[], Any]") -> Any:
+    before()
+    return run()
 
 
 def _restarting(thread: "Thread[Any]", run: "Callable[[], Any]") -> "Callable[[], Any]":

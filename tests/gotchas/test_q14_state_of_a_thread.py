@@ -76,6 +76,42 @@ def test_what_is_known_before_during_and_after():
     assert thread.activity == "ended" and thread.cpu_time > 0 and thread.ident is not None
 
 
+def test_when_it_was_started_and_when_it_had_ended():
+    thread, unborn = raddle.Thread(target=time.sleep, args=(0.02,)), raddle.Thread(target=int)
+    assert thread.started_at is thread.finished_at is None
+    before = time.monotonic()
+    thread.start()
+    assert before <= thread.started_at <= time.monotonic() and thread.finished_at is None
+    thread.join()
+    assert thread.started_at + 0.02 <= thread.finished_at <= time.monotonic()
+    unborn.stop()
+    assert unborn.started_at is unborn.finished_at is None
+
+
+def test_the_tree_shows_who_has_started_whom():
+    go, leaves = threading.Event(), []
+
+    def branch(leaf, stays):
+        leaves.append(raddle.spawn(go.wait, name=leaf))
+        stays and go.wait()
+
+    left = raddle.spawn(branch, "left leaf", True, name="left")
+    right = raddle.spawn(branch, "right leaf", False, name="right")
+    right.join()
+    while len(leaves) < 2 or not all(thread.activity.startswith("blocked") for thread in [left, *leaves]):
+        time.sleep(0.001)
+    lines = [line.partition(".go#1")[0] for line in raddle.thread_tree().splitlines()]
+    go.set()
+    names = [line.partition(" #")[0] for line in lines]
+    at = names.index("    └── left leaf") if "    └── left leaf" in names else names.index("│   └── left leaf")
+    assert names[0] == "MainThread" and names[at - 1].endswith("── left")
+    assert "right leaf" in names, "whose starter has ended stands at the root"
+    line = lines[names.index("right leaf")]
+    assert (
+        "(regular, started by 'right', which has ended, " in line and "blocked 0." in line and "in Event.wait" in line
+    )
+
+
 def test_the_time_that_others_used_on_the_same_thread_of_the_system_is_not_its_own():
     def burn():
         end = time.thread_time() + 0.1

@@ -2,10 +2,13 @@
 
 import datetime
 import signal
+import subprocess
+import sys
 import threading
 import time
 import traceback
 
+import harness
 import pytest
 import raddle
 from raddle import threading as mine
@@ -89,6 +92,25 @@ def test_joining_too_early_or_oneself_says_what_to_do():
         raddle.spawn(join_itself).join()
 
 
+def test_a_join_may_wait_for_the_start():
+    thread, other = raddle.Thread(target=int), raddle.Thread(target=fail)
+    before = time.monotonic()
+    assert thread.join(0.02, wait_for_start=True) is False and time.monotonic() - before >= 0.02
+    joiners = [raddle.spawn(lambda one=one: one.join(20, wait_for_start=True)) for one in (thread, other)]
+    for joiner in joiners:
+        while not joiner.activity.startswith("blocked"):
+            time.sleep(0.001)
+    thread.start()
+    other.start()
+    assert joiners[0].result(10) is True
+    with pytest.raises(ValueError):
+        joiners[1].result(10)
+    never = raddle.Thread(target=int)
+    joiner = raddle.spawn(lambda: (never.join(wait_for_start=True), never.wait_started()))
+    never.stop()
+    assert joiner.result(10) == (True, False), "it will not be started any more"
+
+
 def test_two_that_join_each_other_are_told():
     threads, ready = [], mine.Barrier(3)
 
@@ -101,6 +123,99 @@ def test_two_that_join_each_other_are_told():
     errors = [thread.exception(20) for thread in threads]
     deadlocks = [error for error in errors if isinstance(error, raddle.DeadlockError)]
     assert deadlocks and "'one'" in str(deadlocks[0]) and "'two'" in str(deadlocks[0])
+
+
+WAITS = {
+    "join_all": raddle.join_all,
+    "wait": raddle.wait,
+    "first of one": lambda threads: raddle.wait(threads[-1:], return_when="FIRST_COMPLETED"),
+    "first failure of one": lambda threads: raddle.wait(threads[-1:], return_when="FIRST_EXCEPTION"),
+    "as_completed": lambda threads: list(raddle.as_completed(threads)),
+}
+
+
+@pytest.mark.parametrize("what", WAITS)
+def test_who_waits_for_several_that_wait_for_it_is_told(what):
+    """The way back leads through the last of them, and the others may have ended."""
+    threads, ready = [], mine.Barrier(3)
+    others = [raddle.spawn(raddle.sleep, 0.02) for _ in range(3)]
+    if what in ("join_all", "wait"):
+        others.append(raddle.spawn(raddle.sleep, 60))  # and is not waited for
+
+    def wait():
+        ready.wait()
+        WAITS[what]([*others, threads[1]])
+
+    def join():
+        ready.wait()
+        threads[0].join()
+
+    threads += [raddle.spawn(wait, name="gatherer"), raddle.spawn(join, name="gathered")]
+    before = time.monotonic()
+    ready.wait()
+    # Whoever closes the circle hears of it; the error of the other one's join is the same.
+    (error,) = {error for error in [thread.exception(20) for thread in threads] if error is not None}
+    assert time.monotonic() - before < 10
+    assert isinstance(error, raddle.DeadlockError) and len(error.cycle) == 2
+    assert "'gatherer'" in str(error) and "'gathered'" in str(error)
+    for other in others:
+        other.stop()
+
+
+def test_an_edge_of_a_wait_for_all_is_gone_when_its_function_has_ended():
+    """A callback of it may wait for whoever waits for it."""
+    said, may_end = [], mine.Event()
+
+    def gather():
+        raddle.wait([gathered])
+        may_end.set()
+        return "gathered"
+
+    gathered = raddle.spawn(raddle.sleep, 0.05)
+    gatherer = raddle.spawn(gather)
+    while not gatherer.activity.startswith("blocked"):
+        time.sleep(0.001)
+    gathered.add_done_callback(lambda _: said.append((may_end.wait(10), gatherer.result(10))))
+    assert gathered.join(20) and said == [(True, "gathered")]
+
+
+KNOT = """
+import raddle, raddle.threading
+ready = raddle.threading.Barrier(4)
+def gather():
+    ready.wait()
+    %s
+def back():
+    ready.wait()
+    gatherer.join()
+both = [raddle.spawn(back, name=name, daemon=True) for name in ("left", "right")]
+gatherer = raddle.spawn(gather, name="gatherer", daemon=True)
+%s
+ready.wait()
+%s
+"""
+FIRST = "raddle.wait(both, return_when='FIRST_COMPLETED')"
+
+
+@pytest.mark.parametrize("wait", [FIRST, FIRST.replace("COMPLETED", "EXCEPTION"), "list(raddle.as_completed(both))"])
+def test_a_wait_for_the_first_of_several_is_told_when_none_can_end(wait):
+    said = run_told(KNOT % (wait, "", "gatherer.join(1)"))
+    assert said.count("error[RD001]") == 1
+    assert "'gatherer' waits here for Thread 'left, right' to end" in said and "whichever ends first" in said
+
+
+SLEEPER = "both.append(raddle.spawn(raddle.sleep, 1, daemon=True))"
+
+
+@pytest.mark.parametrize(("before", "after"), [(SLEEPER, ""), ("", "both[1].stop()")])
+def test_a_wait_for_the_first_of_several_is_innocent_as_long_as_one_may_end(before, after):
+    assert run_told(KNOT % (FIRST, before, after + "\ngatherer.join()")) == ""
+
+
+def run_told(program):
+    command = [sys.executable, "-m", "raddle", "run", "-c", program]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=harness.environment(NO_COLOR="1"))
+    return done.stderr
 
 
 def test_no_wake_up_is_lost():
@@ -142,7 +257,9 @@ def test_several_at_once():
     with pytest.raises(ExceptionGroup) as group:
         raddle.join_all([quick, failing, slow])
     assert [type(error) for error in group.value.exceptions] == [ValueError]
-    assert raddle.join_all([]) is True
+    assert raddle.join_all([]) is True and list(raddle.as_completed([])) == []
+    assert raddle.wait([], return_when="FIRST_COMPLETED") == (set(), set())
+    assert list(raddle.as_completed([quick, quick])) == [quick, quick]
     with pytest.raises(raddle.ThreadStateError, match="was not started"):
         raddle.wait([raddle.Thread(target=int)])
     with pytest.raises(TypeError, match="takes threads of raddle.Thread, got int 3"):

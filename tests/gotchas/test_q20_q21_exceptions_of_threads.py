@@ -8,7 +8,10 @@ import copy
 import dataclasses
 import multiprocessing
 import pickle
+import subprocess
+import sys
 import threading
+import time
 import traceback
 
 import pytest
@@ -255,3 +258,95 @@ def test_nothing_is_noted_for_programs_that_do_not_ask():
     with raddle.futures.ThreadPoolExecutor(1) as pool:
         seen.append(pool.submit(fail).exception())
     assert [vars(error) for error in seen] == [{"code": 7}] * 2
+
+
+# ---- monitors ----
+
+
+def ended(thread):
+    ends = raddle.queue.Queue()
+    thread.monitor(ends.put)
+    return ends
+
+
+def wait_until_blocked(thread):
+    while not thread.activity.startswith("blocked"):
+        time.sleep(0.001)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_monitor_is_told_how_a_thread_ended(late):
+    def fail():
+        raise ValueError("x")
+
+    for target, args, stop, state in (
+        (int, (), False, raddle.ThreadState.FINISHED),
+        (sys.exit, (3,), False, raddle.ThreadState.FINISHED),
+        (fail, (), False, raddle.ThreadState.FAILED),
+        (raddle.sleep, (60,), True, raddle.ThreadState.STOPPED),
+    ):
+        thread = raddle.Thread(target=target, args=args, name="watched")
+        ends = None if late else ended(thread)
+        thread.start()
+        if stop:
+            wait_until_blocked(thread)
+            thread.stop("enough")
+        if late:
+            assert thread.exception(10) is None or target is fail
+            ends = ended(thread)
+        end = ends.get(timeout=10)
+        assert (end.thread, end.serial, end.generation, end.state) == ("watched", thread.serial, 0, state)
+        assert (end.error, end.reason) == (thread.exception(), "enough" if stop else None)
+        assert ends.empty(), "once"
+
+
+def test_a_monitor_hears_of_a_thread_that_never_ran():
+    thread = raddle.Thread(target=int)
+    ends = ended(thread)
+    thread.stop()
+    assert ends.get(timeout=10)[1:4] == (None, 0, raddle.ThreadState.STOPPED)
+    with pytest.raises(TypeError, match="monitor needs a function, got int 3"):
+        thread.monitor(3)
+
+
+def test_a_monitor_may_wait_and_restart():
+    """Which a done-callback cannot: it runs in the thread itself."""
+    seen, both_ran = [], raddle.CountDownLatch(2)
+    thread = raddle.Thread(target=both_ran.count_down, restartable=True)
+
+    def again(end):
+        seen.append((thread.is_alive(), thread.exited, thread.join(10), end.generation))
+        thread.restart()
+
+    thread.monitor(again)
+    thread.start()
+    assert both_ran.wait(10) and seen == [(False, True, True, 0)]
+
+
+def test_a_monitor_takes_no_error_and_its_own_is_unhandled():
+    def fail():
+        raise ValueError("of the thread")
+
+    def bad(end):
+        raise KeyError("of the monitor")
+
+    thread, reports = raddle.Thread(target=fail), raddle.queue.Queue()
+    with raddle.add_exception_hook(reports.put):
+        thread.monitor(bad)
+        thread.start()
+        report = reports.get(timeout=10)
+        assert report.error == "KeyError: 'of the monitor'" and report.thread == f"monitor of {thread.name!r}"
+        assert raddle.undelivered_errors(), "it is still for whoever joins the thread"
+        with pytest.raises(ValueError):
+            thread.join()
+
+
+def test_the_process_does_not_end_before_its_monitors():
+    program = """
+import raddle, time
+thread = raddle.Thread(target=raddle.sleep, args=(0.05,))
+thread.monitor(lambda end: (time.sleep(0.1), print(end.state)))
+thread.start()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "ThreadState.FINISHED\n", done.stderr

@@ -184,3 +184,49 @@ def test_a_reader_that_wants_to_write_is_told():
     table = raddle.RWLock(name="table")
     with table.read(), pytest.raises(raddle.DeadlockError, match="RWLock 'table'"):
         table.write().acquire()
+
+
+def test_a_thread_that_begins_when_others_have_ended():
+    order, go = [], threading.Event()
+
+    def first(name, error=None):
+        go.wait()
+        order.append(name)
+        if error:
+            raise error
+
+    one, two = raddle.spawn(first, "one"), raddle.Thread(target=first, args=("two", ValueError("two")))
+    third = raddle.after(one, two).spawn(lambda: (order.append("three"), one.exited, two.exited)[1:], name="third")
+    while not third.activity.startswith("blocked"):
+        time.sleep(0.001)
+    two.start()
+    while "Thread.join" not in third.activity:
+        time.sleep(0.001)
+    assert order == [] and not third.done
+    go.set()
+    assert third.result(10) == (True, True) and order[-1] == "three" and isinstance(two.exception(), ValueError)
+    fourth = raddle.after(third).spawn(order.append, "four", restartable=True)
+    fourth.result(10)
+    assert fourth.restart().join(10) and order[3:] == ["four", "four"]
+
+
+def test_a_thread_that_comes_after_others_may_be_stopped_before_it_begins():
+    other, ran = raddle.Thread(target=int), []
+    thread = raddle.after(other).spawn(ran.append, 1)
+    assert thread.stop("not needed", wait=10) and thread.state is raddle.ThreadState.STOPPED and ran == []
+    with pytest.raises(TypeError, match=r"after\(\) needs a thread to come after \(write raddle.after\(thread\).spawn"):
+        raddle.after()
+    with pytest.raises(TypeError, match="after takes threads of raddle.Thread, got int 3"):
+        raddle.after(3)
+    with pytest.raises(TypeError, match="cannot be called so"):
+        raddle.after(other).spawn(lambda number: number)
+
+
+def test_a_thread_that_comes_after_one_that_waits_for_it_is_told():
+    threads = []
+    ready = threading.Event()
+    threads.append(raddle.spawn(lambda: (ready.wait(), threads[1].join()), name="before"))
+    threads.append(raddle.after(threads[0]).spawn(int, name="behind"))
+    ready.set()
+    errors = {thread.exception(10) for thread in threads} - {None}
+    assert [type(error) for error in errors] == [raddle.DeadlockError]

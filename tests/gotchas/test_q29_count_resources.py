@@ -1,5 +1,7 @@
 """Question 29: how do I count resources?"""
 
+import os
+import re
 import subprocess
 import sys
 import threading as std
@@ -84,6 +86,113 @@ def test_weights():
             with memory.permit(1, timeout=0.01):
                 pass
     assert memory.available == 100
+
+
+@pytest.mark.limit(120)
+@pytest.mark.parametrize(("rate", "burst", "workers"), [(100, 1, 1), (200, 5, 4), (500, 1, 8)])
+def test_a_rate_is_kept(rate, burst, workers):
+    """Within 1 % over 10 s (RADDLE_RATE_SECONDS; the default is shorter, and as exact as the clock of a busy machine)."""
+    seconds = float(os.environ.get("RADDLE_RATE_SECONDS", "2"))
+    limiter, times = raddle.RateLimiter(rate, burst=burst, name="requests"), []
+    end = time.monotonic() + seconds
+
+    def work():
+        while time.monotonic() < end:
+            limiter.acquire()
+            times.append(time.monotonic())
+
+    threads = [threading.Thread(target=work) for _ in range(workers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    times.sort()
+    kept = (len(times) - burst) / (times[-1] - times[0])
+    print(f"{rate}/s, burst {burst}, {workers} threads: {kept:.2f}/s, {100 * (kept / rate - 1):+.2f} %")
+    assert abs(kept / rate - 1) <= (0.01 if seconds >= 10 else 0.05)
+
+
+def test_a_rate_limiter_serves_in_the_order_of_coming():
+    limiter, served, threads = raddle.RateLimiter(1, per=0.03), [], []
+    assert limiter.acquire() and not limiter.acquire(blocking=False) and limiter.available == 0
+
+    def take(at):
+        limiter.acquire()
+        served.append(at)
+
+    for at in range(1, 21):
+        threads.append(raddle.spawn(take, at, name=str(at)))
+        while served[-1:] != [at] and str(at) not in [waiter.name for waiter in limiter.waiters]:
+            time.sleep(0.0002)
+    raddle.join_all(threads)
+    assert served == list(range(1, 21))
+
+
+def test_who_gives_up_takes_nothing_from_the_others():
+    limiter = raddle.RateLimiter(1, per=0.05)
+    limiter.acquire()
+    before = time.monotonic()
+    waiting = [raddle.spawn(limiter.acquire) for _ in range(20)]
+    for thread in waiting:
+        thread.stop()
+    assert raddle.join_all(waiting, 10) and limiter.waiters == []
+    assert limiter.acquire(timeout=0.001) is False
+    limiter.acquire()
+    limiter.acquire()
+    assert time.monotonic() - before < 1.5, "twenty permits would have taken a second"
+
+
+def test_a_deadline_around_a_rate_limiter():
+    limiter = raddle.RateLimiter(1, per=3600, name="hourly")
+    with limiter, raddle.move_on_after(0.02) as scope:
+        limiter.acquire()
+    assert scope.expired
+    thread = raddle.spawn(limiter.acquire)
+    while not thread.activity.startswith("blocked"):
+        time.sleep(0.001)
+    assert "in RateLimiter.acquire 'hourly'" in thread.activity and [w.name for w in limiter.waiters] == [thread.name]
+    assert thread.stop(wait=10) and thread.state is raddle.ThreadState.STOPPED
+    assert "RateLimiter 'hourly', 1 in 3600 s, 0 now" in repr(limiter)
+
+
+def test_a_rate_limiter_after_a_fork():
+    limiter = raddle.RateLimiter(1, per=0.2)
+    limiter.acquire()
+    waiter = raddle.spawn(limiter.acquire)
+    while not waiter.activity.startswith("blocked"):
+        time.sleep(0.001)
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0 if limiter.acquire(timeout=10) else 1)  # the thread at the head of the line is not here
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0 and waiter.join(10)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ((0,), "rate must be above 0, got 0 "),
+        ((-5,), "rate must be above 0, got -5 "),
+        ((float("nan"),), "rate must be above 0, got NaN "),
+        ((1, 0), "per must be a number of seconds above 0, got 0"),
+        ((1, -1), "per must be a number of seconds above 0, got -1"),
+        ((1, 1, 0), "burst must be 1 or more, got 0 "),
+        ((1e9,), "1000000000 permits in 1 s cannot be kept"),
+        ((1, float("inf")), "1 permits in inf s cannot be kept"),
+    ],
+)
+def test_rates_that_cannot_be(arguments, text):
+    with pytest.raises(ValueError, match="^" + re.escape("RateLimiter(): " + text)):
+        raddle.RateLimiter(*arguments)
+
+
+def test_a_rate_limiter_used_wrongly():
+    limiter = raddle.RateLimiter(1)
+    with pytest.raises(ValueError, match="can't specify a timeout for a non-blocking call"):
+        limiter.acquire(False, 1)
+    with pytest.raises(ValueError, match="NaN|nan"):
+        limiter.acquire(timeout=float("nan"))
+    with pytest.raises(TypeError):
+        raddle.RateLimiter("fast")
 
 
 LEAK = """

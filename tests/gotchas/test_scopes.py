@@ -42,6 +42,153 @@ def test_an_error_stops_the_others_and_leaves_as_it_is():
     assert raddle.undelivered_errors() == []
 
 
+@pytest.mark.parametrize("call", ["sleep", "get", "checkpoint", "join", "nested"])
+def test_an_error_stops_the_block_too(call):
+    asleep = raddle.spawn(raddle.sleep, 60, daemon=True)
+
+    def spin():
+        while True:
+            raddle.checkpoint()
+
+    def nest():
+        with raddle.Scope():
+            raddle.sleep(60)
+
+    calls = {
+        "sleep": lambda: raddle.sleep(60),
+        "get": raddle.queue.Queue().get,
+        "checkpoint": spin,
+        "join": asleep.join,
+        "nested": nest,
+    }
+    heard, before = [], time.monotonic()
+    with pytest.raises(ExceptionGroup) as group:
+        with raddle.Scope() as scope:
+            scope.spawn(lambda: (raddle.sleep(0.02), fail()), name="failing")
+            for _ in range(2):  # again and again
+                try:
+                    calls[call]()
+                except raddle.Stopped as stopped:
+                    heard.append(stopped.reason)
+            raddle.sleep(60)
+    assert time.monotonic() - before < 10
+    assert heard == ["thread 'failing' of the same scope failed"] * 2
+    assert [str(error) for error in group.value.exceptions] == ["x"]
+    raddle.checkpoint()  # it was the scope's, and is over with it
+    asleep.stop()
+
+
+def test_a_stop_of_the_scope_goes_no_further_than_its_block():
+    with raddle.Scope() as outer:
+        with raddle.Scope() as inner:
+            threading.Timer(0.02, inner.stop, ["enough"]).start()
+            raddle.sleep(60)
+        assert not raddle.stop_requested()
+        child = outer.spawn(int)
+    assert child.result() == 0
+    with raddle.move_on_after(60) as deadline, raddle.Scope() as scope:
+        scope.stop()
+        raddle.sleep(60)
+    assert not deadline.expired
+
+
+def test_a_stop_of_an_outer_scope_passes_through_the_inner_one():
+    passed = []
+    with raddle.Scope() as outer:
+        with raddle.Scope() as inner:
+            leaf = inner.spawn(raddle.sleep, 60)
+            threading.Timer(0.02, outer.stop, ["enough"]).start()
+            raddle.sleep(60)
+        passed.append("between")
+    passed.append("behind")
+    assert passed == ["behind"] and leaf.state is ThreadState.STOPPED
+
+
+def test_threads_hear_at_once_of_a_stop_around_their_scope():
+    """Their scope's block, which would hand it on, is in a call that raddle cannot end."""
+    left = threading.Event()
+    with raddle.Scope() as outer, raddle.Scope() as inner:
+        leaf = inner.spawn(raddle.sleep, 60)
+        leaf.add_done_callback(lambda _: left.set())
+        outer.stop()
+        assert real_wait_for(left.is_set)
+    with raddle.Scope() as outer, raddle.shield(), raddle.Scope() as inner:
+        leaf = inner.spawn(raddle.sleep, 0.05)
+        outer.stop()
+        assert leaf.join(10) and leaf.state is ThreadState.FINISHED, "it is behind the shield"
+
+
+def real_wait_for(condition):
+    """Wait in no call of raddle's."""
+    end = time.monotonic() + 10
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.001)
+    return condition()
+
+
+def test_a_stop_of_the_thread_is_not_the_scopes():
+    def work():
+        with raddle.Scope() as scope:
+            scope.spawn(raddle.sleep, 60)
+            raddle.sleep(60)
+        raise AssertionError("not reached")
+
+    thread = raddle.spawn(work)
+    while not thread.activity.startswith("blocked"):
+        time.sleep(0.001)
+    assert thread.stop("enough", wait=5) and thread.state is ThreadState.STOPPED
+
+
+def test_nobody_goes_on_behind_threads_that_were_stopped_from_outside():
+    def work():
+        with raddle.Scope() as scope:
+            child = scope.spawn(raddle.sleep, 60)
+            raddle.current().stop()
+            assert real_wait_for(lambda: child.exited)
+        raise AssertionError("not reached")
+
+    thread = raddle.spawn(work)
+    assert thread.join(10) and thread.state is ThreadState.STOPPED
+
+
+def test_a_shield_in_the_block_keeps_the_scopes_stop_out():
+    said = []
+    with raddle.Scope() as scope:
+        scope.stop()
+        try:
+            raddle.sleep(60)
+        finally:
+            with raddle.shield():
+                raddle.sleep(0.02)
+                said.append("goodbye")
+            raddle.checkpoint()
+            said.append("not reached")
+    assert said == ["goodbye"]
+
+
+def test_an_error_of_a_block_is_not_lost_to_a_stop():
+    with pytest.raises(ExceptionGroup) as group:
+        with raddle.Scope(), raddle.Scope() as inner:
+            inner.spawn(fail)
+            raddle.sleep(60)
+    assert "2 errors" not in str(group.value)
+
+    def fail_when_stopped():
+        with raddle.Scope() as scope:
+            scope.spawn(raddle.sleep, 60)
+            try:
+                raddle.sleep(60)
+            finally:
+                fail("goodbye")
+
+    thread = raddle.spawn(fail_when_stopped)
+    while not thread.activity.startswith("blocked"):
+        time.sleep(0.001)
+    thread.stop(wait=5)
+    error = thread.exception()
+    assert isinstance(error, ExceptionGroup) and [str(one) for one in error.exceptions] == ["goodbye"]
+
+
 def test_an_error_of_the_block_stops_them_too():
     with pytest.raises(ExceptionGroup) as group:
         with raddle.Scope() as scope:
@@ -70,6 +217,16 @@ def test_the_first_success_is_enough():
         with raddle.Scope(on_error="first_success") as scope:
             scope.spawn(fail)
             scope.spawn(fail)
+
+
+def test_the_first_success_ends_the_block():
+    behind = False
+    with raddle.Scope(on_error="first_success") as scope:
+        scope.spawn(lambda: (raddle.sleep(0.02), "found")[1])
+        raddle.sleep(60)
+        raise AssertionError("not reached")
+    behind = True
+    assert scope.results() == ["found"] and behind
 
 
 @pytest.mark.parametrize("where", ["block", "thread", "end"])

@@ -1,6 +1,7 @@
-"""Random programs of threads, restarts, timers and pools into which errors are injected: each error is taken or unhandled.
+"""Random programs of threads, restarts, timers, pools, scopes and jobs into which errors are injected: each error is taken or
+unhandled.
 
-A unit is one run of a thread, or one job. Each has a number, which is the text of its error; so who is told of an error says
+A unit is one run of a thread, or one run of a job, of a pool's or a timed one. Each has a number, which is the text of its error; so who is told of an error says
 whose it was. A unit that failed must be found in exactly one place: somebody who asked got it, or one report told of it.
 
 RADDLE_RUNS says how many programs; 10,000 take some minutes.
@@ -11,6 +12,7 @@ import itertools
 import os
 import sys
 import threading
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -51,6 +53,7 @@ class Account:
                 self.injected.append(number)
                 raise Injected(number)
 
+        work.number = number
         return work
 
     def ask(self, method, counts=True):
@@ -191,9 +194,53 @@ def scopes(draw, inside):
     return program
 
 
+@st.composite
+def jobs(draw, inside):
+    """A job that runs once or up to three times, carried out by any of those who can, and asked for in each way or by nobody.
+
+    The errors of all runs but the last are unhandled at once; that of the last waits for who asks, or for the job's end.
+    """
+    runs = draw(st.lists(st.booleans(), min_size=1, max_size=3))
+    on = draw(st.sampled_from(["pool", "thread", "executor"]))
+    way = draw(st.sampled_from(["result", "last_error", "nobody"]))
+    nested = draw(st.lists(inside, max_size=1))
+
+    def program(account):
+        units = [account.unit(fails, nested if at == 0 else ()) for at, fails in enumerate(runs)]
+        coming, begun = iter(units), []
+
+        def run():
+            unit = next(coming)
+            begun.append(unit.number)
+            unit()
+
+        with raddle.futures.ThreadPoolExecutor(1) as executor:
+            by = executor if on == "executor" else on
+            if len(runs) == 1:
+                job = raddle.call_later(0.0005, run, on=by)
+            else:
+                job = raddle.every(0.001, run, times=len(runs), missed="catch_up", on=by)
+            assert job._wait(20), f"it is over at some time: {job!r}"
+        if way == "result":
+            account.ask(job.result)
+        elif way == "last_error":
+            latest = job.last_error
+            # That of a run before the last is unhandled already.
+            account.ask(lambda: latest, counts=latest is not None and latest.args[0] == begun[-1])
+            latest = None
+        job = None
+        own = set(begun).intersection(account.injected)
+        # The workers tell of what nobody took, a moment later.
+        end = time.monotonic() + 20
+        while not own.issubset([*account.asked, *account.reported]) and time.monotonic() < end:
+            time.sleep(0.0001)
+
+    return program
+
+
 def one_of(inside):
     """Any part, with parts of its own."""
-    return st.one_of(threads(inside), restarts(inside), drop_ins(inside), pools(inside), scopes(inside))
+    return st.one_of(threads(inside), restarts(inside), drop_ins(inside), pools(inside), scopes(inside), jobs(inside))
 
 
 PARTS = st.recursive(one_of(st.just(lambda account: None)), one_of, max_leaves=6)

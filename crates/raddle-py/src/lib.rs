@@ -15,6 +15,7 @@ mod limit;
 mod naming;
 mod outcome;
 mod queue;
+mod several;
 mod shutdown;
 mod site;
 mod stop;
@@ -49,6 +50,7 @@ fn _raddle(module: &Bound<'_, PyModule>) -> PyResult<()> {
     stop::add_to(module)?;
     outcome::add_to(module)?;
     threads::add_to(module)?;
+    several::add_to(module)?;
     job::add_to(module)?;
     host::add_to(module)?;
     lifecycle::add_to(module)?;

@@ -374,6 +374,39 @@ impl Shield {
     }
 }
 
+/// The body of a scope as a block: it ends when the scope's token is stopped, and with it whatever the thread hears that is in
+/// the body. For one `with`.
+#[pyclass(frozen, module = "raddle._raddle")]
+struct ScopeBlock {
+    token: raddle::stop::StopToken,
+    entered: Mutex<Entered>,
+    wake: Mutex<Option<Registration>>,
+}
+
+#[pymethods]
+impl ScopeBlock {
+    #[new]
+    fn new(token: &StopToken) -> Self {
+        ScopeBlock { token: token.0.clone(), entered: Mutex::default(), wake: Mutex::default() }
+    }
+
+    /// Makes it a block of the calling thread's.
+    fn enter(&self) -> PyResult<()> {
+        let me = me();
+        self.token.follow(&me.heard_tokens());
+        *lock(&self.wake) = Some(self.token.unparks(me.parker()));
+        enter(&self.entered, "this scope", Block::Token(self.token.clone()))
+    }
+
+    /// Leaves it; whether `error` is the stop that has ended it.
+    fn leave(&self, py: Python<'_>, error: &Bound<'_, PyAny>) -> bool {
+        let wake = lock(&self.wake).take();
+        drop(wake);
+        let number = leave(&self.entered);
+        number.is_some() && error::block_of(py, error) == number
+    }
+}
+
 pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(checkpoint, module)?)?;
     module.add_function(wrap_pyfunction!(stop_requested, module)?)?;
@@ -389,5 +422,6 @@ pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<StopSource>()?;
     module.add_class::<PyRegistration>()?;
     module.add_class::<DeadlineScope>()?;
+    module.add_class::<ScopeBlock>()?;
     module.add_class::<Shield>()
 }

@@ -116,6 +116,18 @@ impl ThreadHandle {
         self.thread.state() == State::Ended || left_behind
     }
 
+    /// When it was started, or met, as `time.monotonic()` counts.
+    #[getter]
+    fn started_at(&self) -> f64 {
+        self.thread.since().as_secs_f64()
+    }
+
+    /// When the last of it had run; None before that.
+    #[getter]
+    fn finished_at(&self) -> Option<f64> {
+        self.thread.ended_at().map(Time::as_secs_f64)
+    }
+
     /// Whether the process waits for it at its end.
     #[getter]
     fn keeps_alive(&self) -> bool {

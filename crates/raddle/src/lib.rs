@@ -46,8 +46,9 @@ pub use stop::Stopped;
 pub use stop::{Elapsed, sleep, within};
 #[cfg(not(loom))]
 pub use sync::{
-    Barrier, BarrierWaitResult, Condvar, Event, Latch, Mutex, MutexGuard, Once, ReentrantMutex, ReentrantMutexGuard,
-    RwLock, RwLockReadGuard, RwLockUpgradableGuard, RwLockUpgradedGuard, RwLockWriteGuard, Semaphore, SemaphorePermit,
+    Barrier, BarrierWaitResult, Condvar, Event, Latch, Mutex, MutexGuard, Once, RateLimiter, ReentrantMutex,
+    ReentrantMutexGuard, RwLock, RwLockReadGuard, RwLockUpgradableGuard, RwLockUpgradedGuard, RwLockWriteGuard,
+    Semaphore, SemaphorePermit,
 };
 #[cfg(not(loom))]
 pub use thread::{Builder, JoinHandle, StartError, Unstarted, spawn};

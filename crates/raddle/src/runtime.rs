@@ -447,8 +447,7 @@ impl Runtime {
 
     /// Whether one of them is about to leave its wait, because it was asked to stop.
     fn is_any_stopping(&self, steps: &[Step]) -> bool {
-        let is_stopping = |thread: Arc<Thread>| thread.stop_requested().is_some();
-        steps.iter().any(|step| self.thread(step.serial).is_some_and(is_stopping))
+        steps.iter().any(|step| self.thread(step.serial).is_some_and(|thread| thread.is_stop_pending()))
     }
 
     #[cold]

@@ -46,6 +46,22 @@ fn threads_borrow_and_have_ended_at_the_end() {
 }
 
 #[test]
+fn threads_hear_at_once_of_a_stop_around_their_scope() {
+    scope(|outer| {
+        scope(|inner| {
+            let leaf = inner.spawn("leaf", || raddle::sleep(LONG));
+            outer.stop("enough");
+            // Nothing that the body calls is a stop point.
+            let since = Instant::now();
+            while !leaf.is_finished() {
+                assert!(since.elapsed() < LONG / 6, "its body would have to hand it on");
+                thread::sleep(Duration::from_millis(1));
+            }
+        });
+    });
+}
+
+#[test]
 fn an_empty_scope_is_one() {
     assert_eq!(scope(|_| 7), 7);
     assert_eq!(Scope::builder().on_error(OnError::FirstSuccess).timeout(Duration::ZERO).run(|_| 7).unwrap(), 7);

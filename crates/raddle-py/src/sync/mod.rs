@@ -9,6 +9,7 @@ pub(crate) mod lock;
 mod once;
 pub(crate) mod order;
 mod permits;
+mod rate_limiter;
 mod rlock;
 mod rwlock;
 mod semaphore;
@@ -62,5 +63,6 @@ pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     permits::add_to(module)?;
     module.add_class::<latch::CountDownLatch>()?;
     module.add_class::<once::OnceBase>()?;
+    module.add_class::<rate_limiter::RateLimiter>()?;
     answers::add_to(module)
 }

@@ -127,6 +127,10 @@ fn why(reason: Reason) -> &'static str {
             "raddle raises only if nobody outside the circle may end a wait in it, and a job that waits may be cancelled by \
              any thread"
         }
+        Reason::FirstOfSeveral => {
+            "raddle raises only if a wait in the circle is for one thread or for all of several, and one of these is for \
+             whichever ends first"
+        }
         Reason::Reacquire => {
             "one of the threads takes a lock back at the end of a condition's wait(), and an error there would leave its \
              block without the lock"

@@ -24,7 +24,7 @@ use std::fmt::{self, Display};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::verdict::{Outcome, Reason, Verdict};
+use super::verdict::{Outcome, Verdict};
 use super::walk::{End, Step, same};
 use super::{Knot, Record, Resource, Site, Watch};
 use crate::runtime::{Deadlocks, Runtime, Stall};
@@ -249,6 +249,24 @@ impl<'a> Blocked<'a> {
         self.withdraw();
     }
 
+    /// Sleeps until `moment`, and for no notification.
+    ///
+    /// # Errors
+    /// As those of any sleep.
+    pub(crate) fn sleep_until(&mut self, moment: Time) -> Result<(), Halt> {
+        let limit = self.deadline;
+        // What was published before is another wait.
+        self.withdraw();
+        self.deadline = Some(limit.map_or(moment, |limit| limit.min(moment)));
+        let slept = self.sleep(&Waiter::new(self.me.parker()));
+        self.withdraw();
+        self.deadline = limit;
+        match slept {
+            Err(Halt::TimedOut) if !self.time_is_up() => Ok(()),
+            slept => slept,
+        }
+    }
+
     /// From here on the wait has no time limit and cannot be stopped.
     pub(crate) fn lift_limit(&mut self) {
         // What was published says otherwise.
@@ -397,7 +415,7 @@ impl<'a> Blocked<'a> {
             Finding::Knot(knot) => match runtime.knot_from(self.me) {
                 Some(again) if again.epochs == knot.epochs => runtime
                     .tell_once(&again.cycle)
-                    .then(|| runtime.describe_cycle(&again.cycle, Outcome::Told(Reason::Job))),
+                    .then(|| runtime.describe_cycle(&again.cycle, Outcome::Told(again.reason()))),
                 // Others are in it by now, or it has gone.
                 _ => return self.find(),
             },

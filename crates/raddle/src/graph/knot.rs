@@ -13,7 +13,8 @@
 
 use std::collections::VecDeque;
 
-use super::{Found, Hold, Record, Step};
+use super::verdict::Reason;
+use super::{Call, Found, Hold, Record, Step};
 
 /// A cycle in a knot, and the whole of it.
 #[derive(Debug)]
@@ -22,6 +23,15 @@ pub(crate) struct Knot {
     pub(crate) cycle: Vec<Step>,
     /// The epochs of all waits, in order: the same ones later are the same waits.
     pub(crate) epochs: Vec<u64>,
+}
+
+impl Knot {
+    /// Why it is told and not raised.
+    pub(crate) fn reason(&self) -> Reason {
+        let is_first_of_several =
+            |step: &Step| step.record.call == Call::Join && step.record.resource.holder().is_none();
+        if self.cycle.iter().any(is_first_of_several) { Reason::FirstOfSeveral } else { Reason::Job }
+    }
 }
 
 struct Node {
@@ -147,7 +157,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::graph::{Call, Description, Resource};
+    use crate::graph::{Description, Resource};
     use crate::seam::Time;
     use crate::wait::Waiter;
 

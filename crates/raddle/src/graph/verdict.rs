@@ -205,6 +205,8 @@ pub enum Reason {
     NotOwned,
     /// One of the waits is for what comes of a job, which any thread may cancel while it waits.
     Job,
+    /// One of the waits is for whichever of several threads ends first, each of which any thread may stop.
+    FirstOfSeveral,
     /// One of the waits takes a lock back at the end of a condition's wait, and must not be left without it.
     Reacquire,
     /// One of the waits is for an import, in the host's own way of waiting, which the runtime cannot end.

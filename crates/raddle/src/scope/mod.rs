@@ -3,8 +3,9 @@
 //! That they end is the standard library's promise ([`std::thread::scope`]), which is underneath; so nothing here has to be
 //! right for a borrow to be sound. What is here is how they come to an end:
 //!
-//! - A scope is a token and a list. The token of each of its threads follows the scope's, and the scope's follows that of the
-//!   thread that opened it. So one stop reaches them all, and the threads that they have started in scopes of their own.
+//! - A scope is a token and a list. The token of each of its threads follows the scope's, and the scope's follows those that the
+//!   thread hears that opened it: its own, and those of scopes around this one. So one stop reaches them all, and the threads
+//!   that they have started in scopes of their own.
 //! - The body is in a block that the token ends: what a thread of the scope stops, it stops in the body as well.
 //! - A time limit needs no timer: the body and each thread are in a block with the same deadline, and whoever obeys it first
 //!   stops the token.
@@ -162,9 +163,7 @@ impl Builder {
         std::thread::scope(|system| {
             let shared = Arc::new(Shared::new(self.name, self.on_error, self.timeout.zip(due), self.limit));
             // What a shield hides from this thread, it hides from those that it waits for.
-            if !me.blocks().are_shielded() {
-                shared.token().follow(std::slice::from_ref(me.token()));
-            }
+            shared.token().follow(&me.heard_tokens());
             let scope = Scope { system, shared: Arc::clone(&shared) };
             let _wake = shared.token().unparks(me.parker());
             let stop = Entered::new(Arc::clone(&me), Block::Token(shared.token().clone()));

@@ -112,13 +112,26 @@ impl Blocks {
         self.obeyed.load(Ordering::Relaxed)
     }
 
-    /// Whether a shield hides from the thread that it is to end.
-    pub fn are_shielded(&self) -> bool {
-        let is_closed = |entered: &Entered| match &entered.block {
-            Block::Shield(open) => open.is_none_or(|open| open > Time::now()),
-            Block::Deadline(..) | Block::Token(_) => false,
-        };
-        self.stack.lock_keeping().iter().any(is_closed)
+    /// The tokens that may stop the thread at this moment, which `parker` is of: those of its blocks, out to a closed shield, and
+    /// its own if there is none.
+    pub(crate) fn heard(&self, parker: &Arc<Parker>) -> Vec<StopToken> {
+        let mut heard = Vec::new();
+        for entered in self.stack.lock_keeping().iter().rev() {
+            match &entered.block {
+                Block::Token(token) => heard.push(token.clone()),
+                Block::Shield(open) if open.is_none_or(|open| open > Time::now()) => return heard,
+                Block::Shield(_) | Block::Deadline(..) => {}
+            }
+        }
+        heard.push(self.token(parker).clone());
+        heard
+    }
+
+    /// Whether the thread, or a block that it is in, was asked to stop, whatever shields hide. Any thread may ask.
+    pub(crate) fn is_stop_pending(&self) -> bool {
+        let is_stopped = |entered: &Entered| matches!(&entered.block, Block::Token(token) if token.is_stopped());
+        self.stop_requested().is_some()
+            || self.depth.load(Ordering::Relaxed) > 0 && self.stack.lock_keeping().iter().any(is_stopped)
     }
 
     /// Gives a deadline another moment; false if the block has been left. Any thread may do this; it has to unpark the one
@@ -216,11 +229,24 @@ mod tests {
     fn a_block_that_a_call_has_obeyed_says_so_at_its_end() {
         let (blocks, now) = (Blocks::default(), Time::now());
         let (outer, inner) = (blocks.enter(Block::Shield(None)), blocks.enter(Block::Deadline(now, "inner".into())));
-        assert!(blocks.are_shielded());
         blocks.obey(inner);
         assert!(blocks.leave(inner) && !blocks.leave(outer) && !blocks.has_obeyed());
         blocks.obey(0);
-        assert!(blocks.has_obeyed() && !blocks.are_shielded());
+        assert!(blocks.has_obeyed());
+    }
+
+    #[test]
+    fn what_is_started_in_there_may_follow_what_the_thread_hears() {
+        let (blocks, parker, token) = (Blocks::default(), Arc::default(), StopToken::default());
+        blocks.enter(Block::Token(token.clone()));
+        assert_eq!(blocks.heard(&parker).len(), 2);
+        let shield = blocks.enter(Block::Shield(None));
+        assert!(blocks.heard(&parker).is_empty() && !blocks.is_stop_pending());
+        token.stop(Stopped { reason: None, requested_by: "m".into(), requested_at: Time::now(), block: 0 });
+        assert!(blocks.is_stop_pending(), "the shield may open");
+        blocks.leave(shield);
+        let [inner, own] = &blocks.heard(&parker)[..] else { panic!("the block's token, then its own") };
+        assert!(inner.is_stopped() && !own.is_stopped());
     }
 
     #[test]

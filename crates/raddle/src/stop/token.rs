@@ -142,7 +142,7 @@ impl StopToken {
 
     /// As [`on_stop`](StopToken::on_stop), before the callbacks of the program; for a thread that has to look again then.
     #[cfg(not(loom))]
-    pub(crate) fn unparks(&self, parker: &Arc<Parker>) -> Registration {
+    pub fn unparks(&self, parker: &Arc<Parker>) -> Registration {
         let parker = Arc::clone(parker);
         self.register(Box::new(move |_| parker.unpark()), true)
     }

@@ -10,6 +10,7 @@ pub(crate) mod lock;
 mod models;
 mod once;
 mod permits;
+mod rate_limiter;
 mod readers;
 pub(crate) mod rlock;
 pub(crate) mod rwlock;
@@ -19,8 +20,9 @@ mod typed;
 
 #[cfg(not(loom))]
 pub use typed::{
-    Barrier, BarrierWaitResult, Condvar, Event, Latch, Mutex, MutexGuard, Once, ReentrantMutex, ReentrantMutexGuard,
-    RwLock, RwLockReadGuard, RwLockUpgradableGuard, RwLockUpgradedGuard, RwLockWriteGuard, Semaphore, SemaphorePermit,
+    Barrier, BarrierWaitResult, Condvar, Event, Latch, Mutex, MutexGuard, Once, RateLimiter, ReentrantMutex,
+    ReentrantMutexGuard, RwLock, RwLockReadGuard, RwLockUpgradableGuard, RwLockUpgradedGuard, RwLockWriteGuard,
+    Semaphore, SemaphorePermit,
 };
 
 pub use barrier::{Arrival, Broken, Failure, RawBarrier};
@@ -30,6 +32,7 @@ pub use latch::RawLatch;
 pub use lock::{NotHeld, RawLock};
 pub use once::RawOnce;
 pub use permits::{Held, RawPermits};
+pub use rate_limiter::{BadRate, RawRateLimiter};
 pub use rlock::RawRLock;
 pub use rwlock::{Policy, RawRwLock, Side};
 pub use semaphore::{RawSemaphore, TooMany};

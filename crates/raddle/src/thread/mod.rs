@@ -25,6 +25,7 @@ mod panics;
 mod registry;
 #[cfg(not(loom))]
 mod report;
+mod several;
 mod shutdown;
 
 pub use carrier::{Carriers, Job, Over, Reserved, Running};
@@ -32,6 +33,7 @@ pub use current::{bind, current, serial, unbind};
 pub(crate) use current::{footprint, known_giver};
 pub use delivery::Delivery;
 pub use origin::{Lineage, Origin};
+pub use several::{Rule, Several};
 pub use shutdown::{Awaits, Grace, ShutdownCallback};
 
 #[cfg(not(loom))]
@@ -181,6 +183,16 @@ impl Thread {
         Some(self.native_id()).filter(|id| *id != 0 && self.state() != State::Ended).and_then(system::cpu_time)
     }
 
+    /// When it was started, or met.
+    pub fn since(&self) -> Time {
+        self.since
+    }
+
+    /// When the last of it had run; `None` before that.
+    pub fn ended_at(&self) -> Option<Time> {
+        self.ended_at.get().copied()
+    }
+
     /// How long ago it was started, or met.
     pub fn age(&self) -> std::time::Duration {
         self.since.elapsed()
@@ -280,6 +292,16 @@ impl Thread {
     /// The stop that was asked for, whether or not it has been heard of.
     pub fn stop_requested(&self) -> Option<&Stopped> {
         self.blocks.stop_requested()
+    }
+
+    /// Whether it, or a block that it is in, was asked to stop.
+    pub(crate) fn is_stop_pending(&self) -> bool {
+        self.blocks.is_stop_pending()
+    }
+
+    /// The tokens that may stop it at this moment, for what is to stop with it. Only for the thread itself.
+    pub fn heard_tokens(&self) -> Vec<StopToken> {
+        self.blocks.heard(&self.parker)
     }
 
     /// The blocks that it has entered. Only for the thread itself.

@@ -166,6 +166,11 @@ impl<S: Sharing> Turnstile<S> {
         self.word.load() >> SHIFT
     }
 
+    /// Whether no place is taken and nobody waits for one.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.word.load() == 0
+    }
+
     /// How many places there are.
     pub(crate) fn places(&self) -> u64 {
         self.places.load(Ordering::Relaxed)
