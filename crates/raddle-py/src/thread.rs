@@ -298,6 +298,23 @@ impl ThreadHandle {
         Ok(self.thread.stop(stop::request(reason.as_deref())))
     }
 
+    /// Notes that its function begins, or has ended: in between it can be interrupted.
+    fn runs(&self, its_function: bool) {
+        let interruption = self.thread.interruption();
+        if its_function { interruption.open() } else { interruption.close() }
+    }
+
+    /// Has running code of it raise the stop that was asked for; false if its function has ended.
+    fn interrupt(&self) -> bool {
+        self.thread.interruption().ask()
+    }
+
+    /// Whether it is yet to be interrupted.
+    #[getter]
+    fn interruption_pending(&self) -> bool {
+        self.thread.interruption().is_pending() && !self.ended()
+    }
+
     /// What it hears a stop from.
     #[getter]
     fn token(&self) -> StopToken {
