@@ -11,6 +11,7 @@ each, or is in a call of native code; so it is looked at again every few millise
 heard of its stop or its function has ended.
 """
 
+import _thread
 import os
 import sys
 import threading as _real
@@ -30,9 +31,9 @@ _OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _BOOKKEEPERS = ("threading.py", "queue.py", "contextlib.py", "socketserver.py", "_weakrefset.py")
 _LIBRARY = os.path.dirname(os.__file__) + os.sep
 
-# Guards what follows. Nobody is interrupted in here, and nothing of the program's runs.
-_lock = _real._allocate_lock()  # type: ignore[attr-defined]
-_pending: "list[_raddle.ThreadHandle]" = []
+# Guards what follows. It may be entered again: a garbage collection runs code of the program anywhere.
+_lock = _thread.RLock()
+_pending: "dict[_raddle.ThreadHandle, None]" = {}
 _points: "dict[int, frozenset[int]]" = {}  # by the addresses of
 _watched: "list[CodeType]" = []
 _looks = 0
@@ -46,7 +47,7 @@ def interrupt(handle: "_raddle.ThreadHandle") -> None:
     if not handle.interrupt():
         return
     with _lock:
-        _pending.append(handle)
+        _pending[handle] = None
         _looks = 0
     _look()
     if _pending and _job is None:
@@ -58,14 +59,16 @@ def interrupt(handle: "_raddle.ThreadHandle") -> None:
 def _look() -> None:
     global _looks, _job
     with _lock:
-        _pending[:] = [handle for handle in _pending if handle.interruption_pending]
+        for handle in list(_pending):
+            if not handle.interruption_pending:
+                _pending.pop(handle, None)
         if not _pending:
             _unwatch()
             job, _job = _job, None
         else:
             job = None
             if _looks < OFTEN or _looks % SELDOM == 0:
-                for handle in _pending:
+                for handle in list(_pending):
                     _watch(handle)
             _looks += 1
     if job is not None:
@@ -167,9 +170,7 @@ if sys.version_info >= (3, 12):
             except ValueError:
                 continue
             point, events = _raddle.interruption_point, _monitoring.events
-            _monitoring.register_callback(
-                tool, events.INSTRUCTION, partial(point, _points, _monitoring.DISABLE, False)
-            )
+            _monitoring.register_callback(tool, events.INSTRUCTION, partial(point, _points, _monitoring.DISABLE, False))
             _monitoring.register_callback(tool, events.PY_START, partial(point, _points, None, True))
             return tool
         return None
@@ -194,7 +195,7 @@ else:
 
 def _after_fork() -> None:
     global _lock, _job
-    _lock, _job = _real._allocate_lock(), None  # type: ignore[attr-defined]
+    _lock, _job = _thread.RLock(), None
     _pending.clear()
     _look()
 

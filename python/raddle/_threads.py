@@ -303,9 +303,7 @@ class Thread(_threading.Thread, Generic[_T]):
 
     # ---- stopping it ----
 
-    def stop(
-        self, reason: "str | None" = None, *, wait: "float | None" = None, interrupt: bool = False
-    ) -> bool:
+    def stop(self, reason: "str | None" = None, *, wait: "float | None" = None, interrupt: bool = False) -> bool:
         """Ask it to stop: its next blocking call of raddle, or `checkpoint()`, raises `Stopped` in it.
 
         reason: why, for whoever reads the error.
