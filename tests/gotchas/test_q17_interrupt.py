@@ -434,7 +434,8 @@ def test_all_that_a_thread_holds_is_told():
             self.lock = threading.Lock()
 
     accounts = [Account() for _ in range(3)]
-    plain, again, table = threading.Lock(), raddle.RLock(name="again"), raddle.RWLock(name="table")
+    plain = threading.Lock()
+    again, table = raddle.RLock(name="again"), raddle.RWLock(name="table")
     pool, strict = raddle.Semaphore(3, name="pool"), raddle.Lock(name="strict")
     inside, over = threading.Event(), threading.Event()
 
