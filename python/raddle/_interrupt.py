@@ -17,7 +17,7 @@ import sys
 import threading as _real
 from collections import Counter
 from functools import partial
-from types import CodeType, FrameType
+from types import CodeType
 from typing import Any
 
 from . import _raddle

@@ -1,5 +1,6 @@
 """What the pytest plugin does once it was asked for; see `pytest_plugin.py`, which loads this only then."""
 
+import gc
 import time
 
 import pytest
@@ -50,6 +51,7 @@ class Watch:
         self.found: list[str] = []
         self.scope: _raddle.DeadlineScope | None = None
         self.reports: list[Any] = []
+        self.kept: set[tuple[int, int]] = set()
         self.installed = install()
         self.hook: Any = None
         _raddle.on_verdict(self.on_verdict)
@@ -78,6 +80,22 @@ class Watch:
             if scope is not None:
                 scope.end()
 
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_setup(self, item: "pytest.Item") -> "Generator[None, Any, Any]":
+        """Before the fixtures of the test."""
+        item.stash[HELD] = _held()
+        return (yield)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(self, fixturedef: "pytest.FixtureDef[Any]") -> "Generator[None, Any, Any]":
+        """What a fixture for several tests takes, it may keep."""
+        before = _held()
+        try:
+            return (yield)
+        finally:
+            if fixturedef.scope != "function":
+                self.kept |= _held() - before
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: "pytest.Item") -> "Generator[None, Any, Any]":
         """The test's function: a wait of its own that would never end is ended."""
@@ -88,9 +106,12 @@ class Watch:
         self.reports.clear()
         scope = move_on_after(None)
         self.scope = None if _ignores(item, "deadlocks") else scope
+        item.stash[CUT_SHORT] = True
         try:
             with scope:
-                return (yield)
+                result = yield
+                item.stash[CUT_SHORT] = False
+                return result
         finally:
             self.scope = None
             if self.found and not _ignores(item, "deadlocks"):
@@ -105,7 +126,7 @@ class Watch:
         before, held = item.stash.get(BEFORE, (None, set()))
         if before is None:
             return result
-        problems = [*self._left_running(item, before), *self._not_taken(item, held)]
+        problems = [*self._left_running(item, before), *self._not_taken(item, held), *self._left_held(item, before)]
         if problems:
             pytest.fail("\n".join(problems), pytrace=False)
         return result
@@ -135,6 +156,34 @@ class Watch:
             and (self.leaks == "all" or not info.daemon)
         ]
 
+    def _left_held(self, item: "pytest.Item", before: "set[int]") -> "list[str]":
+        if _ignores(item, "locks") or not self._held_by_it(item, before):
+            return []
+        gc.collect()  # nobody can wait for a lock that nobody has
+        held = self._held_by_it(item, before)
+        if not held:
+            return []
+        lines = [f"the test left {len(held)} lock{'s' if len(held) > 1 else ''} behind:"]
+        for lock in held:
+            who = (
+                f"{lock.holder_name!r}, which has ended" if lock.abandoned else f"{lock.holder_name!r}, the test's own"
+            )
+            at = f"; it was taken at {lock.taken_at}" if lock.taken_at else ""
+            lines.append(f"  {lock.kind} {lock.name!r} is held by {who}{at}")
+        lines.append("  (write `with lock:` instead of acquire() and release(): it lets go however the block is left)")
+        return ["\n".join(lines)]
+
+    def _held_by_it(self, item: "pytest.Item", before: "set[int]") -> "list[Any]":
+        """The locks of its threads that have ended, and those of the thread it ran in unless an error has cut it short."""
+        others = item.stash.get(HELD, set()) | self.kept
+        me = None if item.stash.get(CUT_SHORT, True) else _raddle.current_handle().serial
+        return [
+            lock
+            for lock in _raddle.held_locks()
+            if (lock.identity, lock.holder) not in others
+            and (lock.holder == me or (lock.abandoned and lock.holder not in before))
+        ]
+
     def _not_taken(self, item: "pytest.Item", held: "set[int]") -> "list[str]":
         reports = [report for report in _errors.undelivered_errors() if report.serial not in held]
         reports += self.reports
@@ -148,6 +197,12 @@ class Watch:
 
 
 BEFORE: "pytest.StashKey[tuple[set[int], set[int]]]" = pytest.StashKey()
+HELD: "pytest.StashKey[set[tuple[int, int]]]" = pytest.StashKey()
+CUT_SHORT: "pytest.StashKey[bool]" = pytest.StashKey()
+
+
+def _held() -> "set[tuple[int, int]]":
+    return {(lock.identity, lock.holder) for lock in _raddle.held_locks()}
 
 
 def _ignores(item: "pytest.Item", kind: str) -> bool:

@@ -60,14 +60,18 @@ fn interruption_point<'py>(
 mod tracing {
     use std::ffi::c_int;
 
-    use pyo3::ffi::{PyFrameObject, PyObject, PyThreadState, Py_tracefunc};
+    use pyo3::ffi::{Py_tracefunc, PyFrameObject, PyObject, PyThreadState};
 
     use super::*;
     use crate::fastcall::{guarded, none};
 
     // In the headers of 3.11 and made for this; 3.12 calls it for `threading.settrace_all_threads`.
     unsafe extern "C" {
-        fn _PyEval_SetTrace(thread: *mut PyThreadState, function: Option<Py_tracefunc>, argument: *mut PyObject) -> c_int;
+        fn _PyEval_SetTrace(
+            thread: *mut PyThreadState,
+            function: Option<Py_tracefunc>,
+            argument: *mut PyObject,
+        ) -> c_int;
     }
 
     /// The thread state that runs `frame` right now.

@@ -20,7 +20,7 @@ use raddle::thread::Thread;
 use super::Sharing;
 use super::rlock::RLock;
 use crate::site::CodeSite;
-use crate::{error, naming};
+use crate::{error, naming, runtime};
 
 static HOLDINGS: LazyLock<Holdings<Sharing>> = LazyLock::new(|| {
     #[cfg(not(Py_GIL_DISABLED))]
@@ -118,8 +118,10 @@ pub(crate) struct HeldLock {
     kind: String,
     name: String,
     taken_at: Option<String>,
-    /// The serial of the thread that holds it.
+    /// The thread that holds it: its serial, its name, and whether it has ended.
     holder: u64,
+    holder_name: String,
+    abandoned: bool,
     /// A number that no two living locks share.
     identity: usize,
 }
@@ -142,8 +144,16 @@ impl HeldLock {
 pub(crate) fn list(of: impl Fn(u64) -> bool) -> Vec<HeldLock> {
     let held = |holding: Holding| {
         let about = holding.thing.describe();
-        let taken_at = error::spot(&about.taken_at);
-        HeldLock { kind: about.kind, name: about.name, taken_at, holder: holding.holder, identity: holding.identity }
+        let holder = runtime().holder(holding.holder, about.taken_at);
+        HeldLock {
+            kind: about.kind,
+            name: about.name,
+            taken_at: error::spot(&holder.taken_at),
+            holder: holding.holder,
+            holder_name: holder.thread.name,
+            abandoned: holder.ended.is_some(),
+            identity: holding.identity,
+        }
     };
     let mut list: Vec<_> = HOLDINGS.list(of).into_iter().map(held).collect();
     list.sort_by(|one, other| one.name.cmp(&other.name));
@@ -166,7 +176,9 @@ fn check(py: Python<'_>) -> PyResult<()> {
     let lock = Py::new(py, RLock::make())?;
     match object_of(lock.get()) == lock.as_ptr() {
         true => Ok(()),
-        false => Err(PySystemError::new_err("raddle does not know where this interpreter's objects have their content")),
+        false => {
+            Err(PySystemError::new_err("raddle does not know where this interpreter's objects have their content"))
+        }
     }
 }
 

@@ -57,7 +57,10 @@ mod tests {
     #[test]
     fn there_is_one_error_for_each_time_that_somebody_asks() {
         let interruption = Interruption::default();
-        assert!(interruption.ask() && interruption.is_pending() && !interruption.is_due(), "its function has not begun");
+        assert!(
+            interruption.ask() && interruption.is_pending() && !interruption.is_due(),
+            "its function has not begun"
+        );
         interruption.open();
         assert!(interruption.ask() && interruption.is_due());
         interruption.settle();
