@@ -487,3 +487,69 @@ def test_locks_come_and_go():
     assert sum(held.holder == serial for held in raddle._raddle.held_locks()) == 1000 + len(before)
     locks.clear()
     assert {held.identity for held in raddle._raddle.held_locks() if held.holder == serial} == before
+
+
+def test_the_child_of_a_fork_begins_anew():
+    from raddle import _interrupt
+
+    lock, over = raddle.Lock(), []
+
+    def work():
+        with lock:
+            while not over:
+                pass
+
+    thread = raddle.spawn(work)
+    until(lambda: lock.holder is not None)
+    thread.stop(interrupt=True)
+    child = os.fork()
+    if child == 0:
+        clean = not _interrupt._pending and _interrupt._job is None and not _interrupt._points
+        stopped = raddle.spawn(spin, []).stop(wait=20, interrupt=True)
+        os._exit(0 if clean and stopped else 1)
+    _, status = os.waitpid(child, 0)
+    over.append(1)
+    assert thread.join(20) and os.waitstatus_to_exitcode(status) == 0
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="no trace function is needed from 3.12 on")
+def test_a_trace_function_of_somebody_else_is_left_alone():
+    over, lines = [], []
+
+    def work():
+        while not over:
+            pass
+        return sys.gettrace() is trace
+
+    def trace(_frame, event, _argument):
+        lines.append(event)
+        return trace
+
+    real.settrace(trace)
+    try:
+        thread = raddle.spawn(work)
+        until(lambda: len(lines) > 100)
+        assert thread.stop(wait=0.1, interrupt=True) is False
+    finally:
+        real.settrace(None)  # those that run already keep theirs
+        over.append(1)
+    assert thread.result(20) is True
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="there is no trace function from 3.12 on")
+def test_the_trace_function_goes_when_it_is_not_needed():
+    seen = []
+
+    def work():
+        try:
+            while True:
+                pass
+        except raddle.Stopped:
+            seen.append(sys.gettrace())
+            total = 0
+            for number in range(10):
+                total += number
+            seen.append(sys.gettrace())
+
+    assert raddle.spawn(work).stop(wait=20, interrupt=True)
+    assert seen[-1] is None
