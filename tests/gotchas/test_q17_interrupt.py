@@ -475,6 +475,19 @@ def test_a_lock_that_another_thread_has_released_is_not_held():
     assert thread.held_locks == ()
 
 
+def test_a_lock_that_was_taken_by_no_python_code_is_known():
+    import _thread
+
+    lock = threading.Lock()
+    _thread.start_new_thread(lock.acquire, ())
+    until(lock.locked)
+    (held,) = [held for held in raddle._raddle.held_locks() if held.name.endswith("is_known.lock#1")]
+    identity = held.identity
+    assert held.taken_at is None and held.holder_name.startswith("foreign thread")
+    until(lambda: [held.abandoned for held in raddle._raddle.held_locks() if held.identity == identity] == [True])
+    lock.release()
+
+
 def test_locks_come_and_go():
     """The list of locks has no place for one that is gone."""
     serial = raddle._raddle.current_handle().serial

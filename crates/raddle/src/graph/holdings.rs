@@ -14,6 +14,7 @@ use std::collections::HashMap;
 use std::fmt::{self, Debug};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::learner::Described;
 use crate::seam::{ByHost, Concurrent, Exclusion, Serialized, Sharing};
@@ -65,6 +66,8 @@ const ROOMY: usize = 1024;
 /// See the module.
 pub struct Holdings<S: Sharing = Concurrent> {
     list: S::Exclusive<List>,
+    /// What somebody was found to hold last. Whoever asks again and again mostly asks for the same.
+    found: AtomicUsize,
 }
 
 impl<S: Sharing> Debug for Holdings<S> {
@@ -75,7 +78,7 @@ impl<S: Sharing> Debug for Holdings<S> {
 
 impl Default for Holdings {
     fn default() -> Self {
-        Holdings { list: Default::default() }
+        Holdings { list: Default::default(), found: AtomicUsize::new(0) }
     }
 }
 
@@ -86,7 +89,7 @@ impl Holdings<Serialized> {
     /// All its methods must be called while holding one lock that is the same for all callers.
     pub unsafe fn serialized() -> Self {
         // SAFETY: every method enters the exclusion in its caller's own call.
-        Holdings { list: unsafe { ByHost::new(List::default()) } }
+        Holdings { list: unsafe { ByHost::new(List::default()) }, found: AtomicUsize::new(0) }
     }
 }
 
@@ -111,41 +114,40 @@ impl<S: Sharing> Holdings<S> {
 
     /// Whether thread `serial` holds any of them.
     pub fn holds_any(&self, serial: u64) -> bool {
-        let mut holds = false;
-        self.walk(|_, _, holder| {
-            holds |= holder == serial;
+        let holds = |address: usize, kind: &Holdable| {
+            let (address, mut holds) = (std::ptr::with_exposed_provenance::<()>(address), false);
+            // SAFETY: it is in the list, so `enlist` says that it is there and of that kind; nobody can strike it out now.
+            unsafe { (kind.holders)(address, &mut |holder| holds |= holder == serial) };
             holds
-        });
-        holds
+        };
+        self.list.with(|list| {
+            let before = self.found.load(Ordering::Relaxed);
+            if list.get(&before).is_some_and(|kind| holds(before, kind)) {
+                return true;
+            }
+            let found = list.iter().find(|(address, kind)| holds(**address, kind)).map(|(address, _)| *address);
+            found.inspect(|address| self.found.store(*address, Ordering::Relaxed)).is_some()
+        })
     }
 
     /// Who holds what, in no particular order, as far as `of` is true of the holder's serial.
     pub fn list(&self, of: impl Fn(u64) -> bool) -> Vec<Holding> {
         let mut holdings = Vec::new();
-        self.walk(|address, kind, holder| {
-            if of(holder) {
-                // SAFETY: `walk` says so.
-                let thing = unsafe { (kind.describe)(address, holder) };
-                holdings.push(Holding { holder, identity: address.addr(), thing });
+        self.list.with(|list| {
+            for (identity, kind) in list.iter().map(|(address, kind)| (*address, *kind)) {
+                let address = std::ptr::with_exposed_provenance::<()>(identity);
+                let mut see = |holder| {
+                    if of(holder) {
+                        // SAFETY: as below.
+                        let thing = unsafe { (kind.describe)(address, holder) };
+                        holdings.push(Holding { holder, identity, thing });
+                    }
+                };
+                // SAFETY: as in `holds_any`.
+                unsafe { (kind.holders)(address, &mut see) };
             }
-            false
         });
         holdings
-    }
-
-    /// Calls `see` with each holder of each thing, which is of that kind and cannot go meanwhile, until it returns true.
-    fn walk(&self, mut see: impl FnMut(*const (), &'static Holdable, u64) -> bool) {
-        self.list.with(|list| {
-            let mut enough = false;
-            for (address, kind) in list.iter() {
-                let address = std::ptr::with_exposed_provenance::<()>(*address);
-                // SAFETY: it is in the list, so `enlist` says that it is there and of that kind; nobody can strike it out now.
-                unsafe { (kind.holders)(address, &mut |holder| enough = enough || see(address, kind, holder)) };
-                if enough {
-                    return;
-                }
-            }
-        });
     }
 }
 
