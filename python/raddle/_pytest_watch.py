@@ -6,6 +6,7 @@ that take two such locks in opposite orders show what only chance would show in 
 does in one test after the other, it does not do twice at a time.
 """
 
+import gc
 import time
 
 import pytest
@@ -57,6 +58,7 @@ class Watch:
         self.opposite: list[str] = []  # lock orders, until a test has failed for them
         self.scope: _raddle.DeadlineScope | None = None
         self.reports: list[Any] = []
+        self.kept: set[tuple[int, int]] = set()
         self.installed = install(lock_order=True)
         self.hook: Any = None
         _raddle.on_verdict(self.on_verdict)
@@ -87,6 +89,22 @@ class Watch:
             if scope is not None:
                 scope.end()
 
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_setup(self, item: "pytest.Item") -> "Generator[None, Any, Any]":
+        """Before the fixtures of the test."""
+        item.stash[HELD] = _held()
+        return (yield)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(self, fixturedef: "pytest.FixtureDef[Any]") -> "Generator[None, Any, Any]":
+        """What a fixture for several tests takes, it may keep."""
+        before = _held()
+        try:
+            return (yield)
+        finally:
+            if fixturedef.scope != "function":
+                self.kept |= _held() - before
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: "pytest.Item") -> "Generator[None, Any, Any]":
         """The test's function: a wait of its own that would never end is ended."""
@@ -99,9 +117,11 @@ class Watch:
         result = None
         scope = move_on_after(None)
         self.scope = None if _ignores(item, "deadlocks") else scope
+        item.stash[CUT_SHORT] = True
         try:
             with scope:
                 result = yield
+                item.stash[CUT_SHORT] = False
         finally:
             self.scope = None
             if self.found and not _ignores(item, "deadlocks"):
@@ -119,7 +139,12 @@ class Watch:
         before, held = item.stash.get(BEFORE, (None, set()))
         if before is None:
             return result
-        problems = [*self._left_running(item, before), *self._not_taken(item, held), *self._opposite_orders(item)]
+        problems = [
+            *self._left_running(item, before),
+            *self._not_taken(item, held),
+            *self._left_held(item, before),
+            *self._opposite_orders(item),
+        ]
         if problems:
             pytest.fail("\n".join(problems), pytrace=False)
         return result
@@ -157,6 +182,34 @@ class Watch:
             return []
         return ["raddle found this while the test ran:\n\n" + "\n".join(texts)]
 
+    def _left_held(self, item: "pytest.Item", before: "set[int]") -> "list[str]":
+        if _ignores(item, "locks") or not self._held_by_it(item, before):
+            return []
+        gc.collect()  # nobody can wait for a lock that nobody has
+        held = self._held_by_it(item, before)
+        if not held:
+            return []
+        lines = [f"the test left {len(held)} lock{'s' if len(held) > 1 else ''} behind:"]
+        for lock in held:
+            who = (
+                f"{lock.holder_name!r}, which has ended" if lock.abandoned else f"{lock.holder_name!r}, the test's own"
+            )
+            at = f"; it was taken at {lock.taken_at}" if lock.taken_at else ""
+            lines.append(f"  {lock.kind} {lock.name!r} is held by {who}{at}")
+        lines.append("  (write `with lock:` instead of acquire() and release(): it lets go however the block is left)")
+        return ["\n".join(lines)]
+
+    def _held_by_it(self, item: "pytest.Item", before: "set[int]") -> "list[Any]":
+        """The locks of its threads that have ended, and those of the thread it ran in unless an error has cut it short."""
+        others = item.stash.get(HELD, set()) | self.kept
+        me = None if item.stash.get(CUT_SHORT, True) else _raddle.current_handle().serial
+        return [
+            lock
+            for lock in _raddle.held_locks()
+            if (lock.identity, lock.holder) not in others
+            and (lock.holder == me or (lock.abandoned and lock.holder not in before))
+        ]
+
     def _not_taken(self, item: "pytest.Item", held: "set[int]") -> "list[str]":
         reports = [report for report in _errors.undelivered_errors() if report.serial not in held]
         reports += self.reports
@@ -170,6 +223,12 @@ class Watch:
 
 
 BEFORE: "pytest.StashKey[tuple[set[int], set[int]]]" = pytest.StashKey()
+HELD: "pytest.StashKey[set[tuple[int, int]]]" = pytest.StashKey()
+CUT_SHORT: "pytest.StashKey[bool]" = pytest.StashKey()
+
+
+def _held() -> "set[tuple[int, int]]":
+    return {(lock.identity, lock.holder) for lock in _raddle.held_locks()}
 
 
 def _ignores(item: "pytest.Item", kind: str) -> bool:

@@ -342,16 +342,27 @@ class Thread(_threading.Thread, Generic[_T]):
 
     # ---- stopping it ----
 
-    def stop(self, reason: "str | None" = None, *, wait: "float | None" = None) -> bool:
+    def stop(self, reason: "str | None" = None, *, wait: "float | None" = None, interrupt: bool = False) -> bool:
         """Ask it to stop: its next blocking call of raddle, or `checkpoint()`, raises `Stopped` in it.
 
         reason: why, for whoever reads the error.
         wait: seconds to wait for its end; None: not at all.
+        interrupt: raise `Stopped` in running Python code as well, once, where the next round of a loop would begin; not while
+            it holds a lock of raddle's or is in a `shield()`, nor in native code: then it comes as soon as that is over.
 
         Returns whether it has ended by now; if not, `activity` says where it is. One that was never started will not be.
+
+        >>> import raddle
+        >>> def spin():
+        ...     while True:
+        ...         pass
+        >>> raddle.spawn(spin).stop("enough", wait=10, interrupt=True)
+        True
         """
         if reason is not None and not isinstance(reason, str):
             raise TypeError(f"stop(): reason must be a str or None, got {shown(reason)}")
+        if not isinstance(interrupt, bool):
+            raise TypeError(f"stop(): interrupt must be True or False, got {shown(interrupt)}")
         seconds = time_limit("stop", "wait", wait) if wait is not None else 0.0
         handle = self._raddle_handle
         if handle is None:
@@ -365,6 +376,10 @@ class Thread(_threading.Thread, Generic[_T]):
         if handle.stop(reason):
             self._raddle_asked_at = spot_of(handle)
         self._raddle_withdraw()
+        if interrupt:
+            from ._interrupt import interrupt as interrupt_running
+
+            interrupt_running(handle)
         return handle.wait(seconds)
 
     def _raddle_withdraw(self) -> bool:
@@ -447,6 +462,11 @@ class Thread(_threading.Thread, Generic[_T]):
         return self._raddle_stopped_early or self._raddle_handle is not None and self._raddle_handle.stop_requested
 
     @property
+    def held_locks(self) -> "tuple[_raddle.HeldLock, ...]":
+        """The locks that it holds, and where it took them; also those that it has left behind at its end."""
+        return self._raddle_handle.held_locks if self._raddle_handle is not None else ()
+
+    @property
     def cpu_time(self) -> "float | None":
         """Seconds of processor time that it has used; None before it runs."""
         if self._raddle_cpu_time is not None:
@@ -479,7 +499,12 @@ def _keep(thread: "Thread[Any]", handle: "_raddle.ThreadHandle", outcome: Outcom
     if thread._raddle_scope is not None:
         run = thread._raddle_scope._inside(handle, run)
     try:
-        outcome.finish(run())
+        handle.runs(True)
+        try:
+            value = run()
+        finally:
+            handle.runs(False)
+        outcome.finish(value)
     except SystemExit as error:
         outcome.finish(None)
         _hooks.left_by_exit(error, handle)

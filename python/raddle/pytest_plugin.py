@@ -8,10 +8,12 @@ fails, with raddle's report as the text,
 - if it takes locks in an order that is opposite to one seen before, in this test or an earlier one;
 - if threads that were started by its function still run when its fixtures have been torn down. Those of pools are not
   counted (a pool may belong to a fixture of a wider scope), nor are daemon threads, unless `raddle_leaks = all`;
-- if an error left one of its threads and nobody took it.
+- if an error left one of its threads and nobody took it;
+- if one of its threads has ended with a lock in its hands, or the test itself has forgotten to release one. A lock that a
+  fixture of a wider scope took is not counted, nor one of a thread that was there before.
 
-A test that does so on purpose is marked `@pytest.mark.raddle_ignore("leaks", "errors", "deadlocks", "lock_order")`, with one
-or more of these words.
+A test that does so on purpose is marked `@pytest.mark.raddle_ignore("leaks", "errors", "locks", "deadlocks", "lock_order")`,
+with one or more of these words.
 
 pytest loads this module in every program that has the package, with whatever version of itself: so nothing else is loaded here,
 and what needs a newer pytest is in `_pytest_watch.py`.
@@ -44,7 +46,7 @@ def pytest_addoption(parser: "pytest.Parser") -> None:
 def pytest_configure(config: "pytest.Config") -> None:
     """Install raddle, if it was asked for."""
     config.addinivalue_line(
-        "markers", "raddle_ignore(*kinds): deadlocks, leaks, errors or lock_order, that this test does on purpose"
+        "markers", "raddle_ignore(*kinds): deadlocks, leaks, errors, locks or lock_order, that this test means to make"
     )
     engine: Any = sys.modules.get("raddle._raddle")
     is_observed = engine is not None and engine.is_observed()

@@ -135,6 +135,123 @@ def test_what_it_finds(tmp_path):
         assert text in done.stdout, done.stdout
 
 
+LOCKS = """
+import threading, time
+import pytest
+
+def run(target, *args):
+    thread = threading.Thread(target=target, args=args, name="clerk")
+    thread.start()
+    thread.join()
+
+ledger, table, drawer, safe = [threading.Lock() for _ in range(4)]
+again = threading.RLock()
+
+def test_of_a_dead_thread():
+    run(ledger.acquire)
+
+def test_that_is_not_to_blame():
+    with table:
+        run(int)
+
+def test_forgotten_release():
+    def work():
+        again.acquire()
+        again.acquire()
+        again.release()
+    table.acquire()
+    work()
+
+def test_that_puts_it_in_order():
+    table.release()
+    again.release()
+
+@pytest.mark.raddle_ignore("locks")
+def test_on_purpose():
+    drawer.acquire()
+
+def test_local():
+    lock = threading.Lock()
+    lock.acquire()
+    run(threading.Lock().acquire)
+
+def test_in_a_circle():
+    circle = [threading.Lock()]
+    circle.append(circle)
+    circle[0].acquire()
+
+def test_that_fails():
+    safe.acquire()
+    assert False
+
+@pytest.fixture(scope="module")
+def opened():
+    vault = threading.Lock()
+    vault.acquire()
+    yield vault
+    vault.release()
+
+def test_with_a_fixture_of_the_module(opened):
+    pass
+
+@pytest.fixture(scope="module")
+def late():
+    cellar = threading.Lock()
+    cellar.acquire()
+    yield cellar
+
+def test_that_asks_for_one_later(request):
+    assert request.getfixturevalue("late").locked()
+
+attic, over = threading.Lock(), threading.Event()
+
+@pytest.fixture(scope="module")
+def keeper():
+    def keep():
+        with attic:
+            over.wait()
+    thread = threading.Thread(target=keep)
+    thread.start()
+    yield
+    over.set()
+    thread.join()
+
+def test_with_a_keeper(keeper):
+    while not attic.locked():
+        time.sleep(0.001)
+
+@pytest.fixture
+def forgetful():
+    roof = threading.Lock()
+    yield roof
+    roof.acquire()
+    kept.append(roof)
+
+kept = []
+
+def test_with_a_forgetful_fixture(forgetful):
+    pass
+"""
+
+
+def test_locks_that_are_left_behind(tmp_path):
+    done = run(tmp_path, "--raddle", tests=LOCKS)
+    found = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    assert sorted(found) == [
+        "ERROR test_some.py::test_forgotten_release - Failed: the test left 2 locks behind:",
+        "ERROR test_some.py::test_of_a_dead_thread - Failed: the test left 1 lock behind:",
+        "ERROR test_some.py::test_with_a_forgetful_fixture - Failed: the test left 1 lock behind:",
+        "FAILED test_some.py::test_that_fails - assert False",
+    ], done.stdout + done.stderr
+    for text in (
+        "is held by 'clerk', which has ended",
+        "  RLock 'again' is held by 'MainThread', the test's own; it was taken at ",
+        "test_some.py:23\n",
+        "  (write `with lock:` instead of acquire() and release(): it lets go however the block is left)",
+    ):
+        assert text in done.stdout, done.stdout
+
+
 def test_daemon_threads_are_leaks_if_asked(tmp_path):
     done = run(tmp_path, "--raddle", "-o", "raddle_leaks=all", "-k", "daemon or end")
     assert "ERROR test_some.py::test_daemon" in done.stdout

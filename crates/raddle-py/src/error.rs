@@ -7,6 +7,8 @@ use pyo3::types::{PyDict, PyTuple};
 use raddle::error::Misuse;
 use raddle::graph::verdict::{Ending, ObjectInfo, Place, Verdict, Wait};
 
+use crate::runtime;
+
 create_exception!(
     raddle,
     DeadlockError,
@@ -49,9 +51,12 @@ create_exception!(
      Attributes: thread and state."
 );
 
-/// The thread has to stop.
+/// The calling thread has to stop, and hears of it by this.
 #[cold]
 pub(crate) fn stopped(py: Python<'_>, stopped: &raddle::stop::Stopped) -> PyErr {
+    if stopped.block == 0 {
+        raddle::thread::current(runtime()).interruption().settle();
+    }
     let error = Stopped::new_err(stopped.to_string());
     let value = error.value(py);
     let _ = value.setattr("reason", stopped.reason.as_deref());

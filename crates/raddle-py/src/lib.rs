@@ -9,6 +9,7 @@ mod fastcall;
 mod frames;
 mod host;
 mod imports;
+mod interrupt;
 mod job;
 mod lifecycle;
 mod limit;
@@ -48,6 +49,7 @@ fn _raddle(module: &Bound<'_, PyModule>) -> PyResult<()> {
     executor::add_to(module)?;
     thread::add_to(module)?;
     stop::add_to(module)?;
+    interrupt::add_to(module)?;
     outcome::add_to(module)?;
     threads::add_to(module)?;
     several::add_to(module)?;

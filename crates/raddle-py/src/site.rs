@@ -38,7 +38,7 @@ mod layout {
 /// Bytes from a code object to its first instruction; negative: not known, use the public functions.
 static CODE_START: AtomicI64 = AtomicI64::new(-1);
 
-/// A code object's address and an instruction's index, packed; 0 is no place. Addresses of user space have 47 bits.
+/// A code object's address and an instruction's index, packed; 0 is no place yet. Addresses of user space have 47 bits.
 const INDEX_BITS: u32 = 16;
 
 fn pack(code: *mut ffi::PyObject, index: i64) -> u64 {
@@ -46,8 +46,11 @@ fn pack(code: *mut ffi::PyObject, index: i64) -> u64 {
     (code as u64) << INDEX_BITS | index
 }
 
+/// What has no place has been done all the same: no code object is at this address.
+const NOWHERE: u64 = 1 << INDEX_BITS;
+
 fn code_of(packed: u64) -> *mut ffi::PyObject {
-    (packed >> INDEX_BITS) as *mut ffi::PyObject
+    if packed == NOWHERE { std::ptr::null_mut() } else { (packed >> INDEX_BITS) as *mut ffi::PyObject }
 }
 
 /// The present instruction of the calling Python code, as the interpreter's own frame says.
@@ -68,12 +71,12 @@ unsafe fn read_frame(start: i64) -> u64 {
         (outer, None) => read(state, outer),
     };
     if frame.is_null() {
-        return 0;
+        return NOWHERE;
     }
     let code = read(frame, layout::CODE);
     // SAFETY: not null, so a live object: the frame's code, or what a frame of C code has in its place.
     if code.is_null() || unsafe { ffi::PyCode_Check(code.cast_mut().cast()) } == 0 {
-        return 0;
+        return NOWHERE;
     }
     let instruction = read(frame, layout::INSTRUCTION) as i64;
     pack(code.cast_mut().cast(), (instruction - code as i64 - start) / 2)
@@ -86,7 +89,7 @@ fn ask_frame() -> u64 {
     unsafe {
         let frame = ffi::PyThreadState_GetFrame(ffi::PyThreadState_Get());
         if frame.is_null() {
-            return 0;
+            return NOWHERE;
         }
         let code = ffi::PyFrame_GetCode(frame).cast::<ffi::PyObject>();
         let packed = pack(code, i64::from(ffi::PyFrame_GetLasti(frame)) / 2);
@@ -107,7 +110,7 @@ fn here() -> u64 {
 /// Finds out whether frames can be read directly. Called at import, by Python code.
 pub(crate) fn calibrate(_: Python<'_>) {
     let asked = ask_frame();
-    if !layout::KNOWN || asked == 0 {
+    if !layout::KNOWN || asked == NOWHERE {
         return;
     }
     // SAFETY: attached. The offsets are not known to be right yet: that is what is being found out, on the versions they
@@ -133,25 +136,35 @@ impl SiteCell {
         SiteCell(AtomicU64::new(site))
     }
 
-    /// Remembers the place of the calling Python code, keeping its code object alive.
+    /// Remembers the place of the calling Python code, keeping its code object alive. `first` is called if the cell was
+    /// empty, before it is not.
     #[inline]
-    pub(crate) fn note(&self) {
+    pub(crate) fn note(&self, first: impl FnOnce()) {
         let new = here();
         if (self.0.load(Ordering::Relaxed) ^ new) >> INDEX_BITS == 0 {
             self.0.store(new, Ordering::Relaxed);
         } else {
-            self.exchange(new);
+            self.exchange(new, first);
         }
     }
 
     #[cold]
-    fn exchange(&self, new: u64) {
+    fn exchange(&self, new: u64, first: impl FnOnce()) {
+        if self.is_empty() {
+            first();
+        }
         // SAFETY: attached; `new` is null or a code object that the running frame keeps alive; the reference that the cell
         // had is given back once, by whoever swapped it out.
         unsafe {
             ffi::Py_XINCREF(code_of(new));
             ffi::Py_XDECREF(code_of(self.0.swap(new, Ordering::AcqRel)));
         }
+    }
+
+    /// Whether nothing was ever noted.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
     }
 
     /// The cell's content, with its reference; below 2**63.

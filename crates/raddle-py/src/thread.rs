@@ -8,7 +8,7 @@ use pyo3::exceptions::PySystemExit;
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::{PyDict, PyString, PyTuple};
 use raddle::error::{Life, Misuse};
 use raddle::graph::Call;
 use raddle::graph::verdict::ThreadKind;
@@ -18,6 +18,7 @@ use raddle::thread::{Grace, Origin, Role, Running, State, Thread};
 use crate::carrier::{self, Start};
 use crate::limit::{Limit, check_join};
 use crate::stop::{self, StopToken};
+use crate::sync::holdings;
 use crate::timer::Delayed;
 use crate::{detach, error, host, lifecycle, runtime, shutdown, site, threads};
 
@@ -309,6 +310,23 @@ impl ThreadHandle {
         Ok(self.thread.stop(stop::request(reason.as_deref())))
     }
 
+    /// Notes that its function begins, or has ended: in between it can be interrupted.
+    fn runs(&self, its_function: bool) {
+        let interruption = self.thread.interruption();
+        if its_function { interruption.open() } else { interruption.close() }
+    }
+
+    /// Has running code of it raise the stop that was asked for; false if its function has ended.
+    fn interrupt(&self) -> bool {
+        self.thread.interruption().ask()
+    }
+
+    /// Whether it is yet to be interrupted.
+    #[getter]
+    fn interruption_pending(&self) -> bool {
+        self.thread.interruption().is_pending() && !self.ended()
+    }
+
     /// What it hears a stop from.
     #[getter]
     fn token(&self) -> StopToken {
@@ -375,6 +393,12 @@ impl ThreadHandle {
     #[getter]
     fn name(&self) -> String {
         self.thread.name().to_string()
+    }
+
+    /// The locks that it holds.
+    #[getter]
+    fn held_locks(&self, py: Python<'_>) -> PyResult<Py<PyTuple>> {
+        holdings::of_thread(py, self.thread.serial())
     }
 
     /// Who started it where, who started that one, and so on: names and places.

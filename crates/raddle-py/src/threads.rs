@@ -1,11 +1,16 @@
 //! What is known of the program's threads, for the program to read.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 use raddle::graph::verdict::{Ending, Place, ThreadKind, Wait};
 use raddle::observe::Activity;
 use raddle::thread::{Role, State, Thread};
 
 use crate::runtime;
+use crate::sync::holdings::{self, HeldLock};
 use crate::thread::known;
 
 /// What was known of a thread at one moment. It does not change with the thread.
@@ -39,6 +44,8 @@ pub(crate) struct ThreadInfo {
     stop_requested: bool,
     /// How many seconds ago it was started, or met.
     age: f64,
+    /// The locks that it held.
+    held_locks: Py<PyTuple>,
 }
 
 #[pymethods]
@@ -101,7 +108,7 @@ fn spot(place: &Place) -> String {
     format!(" at {}:{}", place.file, place.line)
 }
 
-fn view(thread: &Thread) -> ThreadInfo {
+fn view(thread: &Thread, held_locks: Py<PyTuple>) -> ThreadInfo {
     let (about, origin) = (thread.info(), thread.lineage().next());
     let native_id = thread.native_id();
     ThreadInfo {
@@ -119,19 +126,29 @@ fn view(thread: &Thread) -> ThreadInfo {
         spawn_site: about.started_at.map(|place| format!("{}:{}", place.file, place.line)),
         stop_requested: thread.stop_requested().is_some(),
         age: thread.age().as_secs_f64(),
+        held_locks,
     }
 }
 
 /// What is known of each thread that has not ended, oldest first.
 #[pyfunction]
-fn threads() -> Vec<ThreadInfo> {
-    runtime().threads().iter().map(|thread| view(thread)).collect()
+fn threads(py: Python<'_>) -> PyResult<Vec<ThreadInfo>> {
+    let mut held: HashMap<u64, Vec<HeldLock>> = HashMap::new();
+    for lock in holdings::list(|_| true) {
+        held.entry(lock.holder()).or_default().push(lock);
+    }
+    let info = |thread: &Arc<Thread>| {
+        let its = held.remove(&thread.serial()).unwrap_or_default();
+        Ok(view(thread, PyTuple::new(py, its)?.unbind()))
+    };
+    runtime().threads().iter().map(info).collect()
 }
 
 /// What is known of a thread object; None if it was never started.
 #[pyfunction]
-fn info(thread: &Bound<'_, PyAny>) -> PyResult<Option<ThreadInfo>> {
-    Ok(known(thread)?.map(|thread| view(&thread)))
+fn info(py: Python<'_>, thread: &Bound<'_, PyAny>) -> PyResult<Option<ThreadInfo>> {
+    let info = |thread: Arc<Thread>| Ok(view(&thread, holdings::of_thread(py, thread.serial())?));
+    known(thread)?.map(info).transpose()
 }
 
 pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {

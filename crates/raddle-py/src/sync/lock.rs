@@ -11,11 +11,12 @@ use raddle::graph::verdict::Place;
 use raddle::graph::{Call, Description, Hold, Lasting, Resource, Site};
 use raddle::sync::{NotHeld, RawLock};
 
+use super::holdings;
 use super::order::{self, Calls, Learned, Single};
 use super::{Sharing, me, unheld};
 use crate::fastcall::{Method, guarded, install, none, object, receiver, truth};
 use crate::limit::Limit;
-use crate::site::SiteCell;
+use crate::site::{CodeSite, SiteCell};
 use crate::{detach, error, naming};
 
 /// A lock that one thread holds at a time, and that any thread may release.
@@ -29,6 +30,9 @@ pub(crate) struct Lock {
 impl Drop for Lock {
     fn drop(&mut self) {
         self.raw.retire();
+        if !self.taken.is_empty() {
+            holdings::strike(self);
+        }
         drop(ManuallyDrop::into_inner(self.made_cell()));
     }
 }
@@ -48,7 +52,7 @@ impl Lock {
     pub(crate) fn try_acquire(&self, by_with: bool) -> bool {
         let took = self.raw.try_acquire(me(), by_with);
         if took {
-            self.taken.note();
+            self.taken.note(|| holdings::enlist(self));
         }
         took
     }
@@ -73,7 +77,7 @@ impl Lock {
         let resource = Arc::new(Held(this.clone_ref(py)));
         let took = detach::block(py, resource, (call, limit), |blocked| lock.raw.acquire(by_with, blocked))?;
         if took {
-            lock.taken.note();
+            lock.taken.note(|| holdings::enlist(lock));
         }
         Ok(took)
     }
@@ -285,6 +289,26 @@ impl Single for Lock {
 
     fn taken(&self) -> u64 {
         self.taken.number()
+    }
+}
+
+impl holdings::Held for Lock {
+    const KIND: &'static str = "Lock";
+
+    fn holders(&self, see: &mut dyn FnMut(u64)) {
+        self.raw.holder().into_iter().for_each(see);
+    }
+
+    fn made(&self) -> u64 {
+        self.raw.tag()
+    }
+
+    fn taken_by(&self, py: Python<'_>, _: u64) -> Option<CodeSite> {
+        self.taken.get(py)
+    }
+
+    fn name(&self) -> Option<&str> {
+        None
     }
 }
 

@@ -4,6 +4,7 @@ pub(crate) mod answers;
 mod barrier;
 pub(crate) mod condition;
 mod event;
+pub(crate) mod holdings;
 mod latch;
 pub(crate) mod lock;
 mod once;
@@ -61,6 +62,7 @@ pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     rwlock::add_to(module)?;
     strict::add_to(module)?;
     permits::add_to(module)?;
+    holdings::add_to(module)?;
     module.add_class::<latch::CountDownLatch>()?;
     module.add_class::<once::OnceBase>()?;
     module.add_class::<rate_limiter::RateLimiter>()?;

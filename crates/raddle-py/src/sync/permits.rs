@@ -11,11 +11,12 @@ use raddle::graph::{Call, Description, Hold, Resource, Site};
 use raddle::sync::RawPermits;
 
 use super::answers::{self, Holder, Timed, Waiter, Within};
+use super::holdings;
 use super::lock::describe_named;
 use super::{Sharing, me};
 use crate::fastcall::{Method, guarded, install, none, object, truth};
 use crate::limit::{Limit, arguments};
-use crate::site::SiteCell;
+use crate::site::{CodeSite, SiteCell};
 use crate::{detach, error, runtime};
 
 /// A number of permits, one or more, that threads take and give back. `name` is what reports call it.
@@ -101,7 +102,7 @@ fn size(value: &Bound<'_, PyAny>) -> PyResult<u64> {
 }
 
 impl Permits {
-    fn sites(&self, py: Python<'_>) -> Vec<(u64, Option<crate::site::CodeSite>)> {
+    fn sites(&self, py: Python<'_>) -> Vec<(u64, Option<CodeSite>)> {
         self.raw.holders(|held| (held.serial, held.place.get(py)))
     }
 
@@ -136,8 +137,8 @@ impl Permits {
     /// The same for a block, which only this thread ends.
     fn enter(this: &Py<Self>, py: Python<'_>, amount: u64, limit: Limit) -> PyResult<bool> {
         let took = Permits::take(this, py, amount, limit)?;
-        if took {
-            this.get().raw.hold(me(), amount, SiteCell::here());
+        if took && this.get().raw.hold(me(), amount, SiteCell::here()) {
+            holdings::enlist(this.get());
         }
         Ok(took)
     }
@@ -153,6 +154,35 @@ impl Permits {
         let object = Box::new(runtime().object(&Permits::wanted(this, py, bound)).0);
         let text = "Semaphore released too many times";
         PyValueError::new_err(error::explained(text, &Misuse::ReleasedTooOften { object, bound }))
+    }
+}
+
+impl Drop for Permits {
+    fn drop(&mut self) {
+        holdings::strike(self);
+    }
+}
+
+impl holdings::Held for Permits {
+    const KIND: &'static str = "Semaphore";
+
+    fn holders(&self, see: &mut dyn FnMut(u64)) {
+        let mut holders = self.raw.holders(|held| held.serial);
+        holders.sort_unstable();
+        holders.dedup();
+        holders.into_iter().for_each(see);
+    }
+
+    fn made(&self) -> u64 {
+        self.made.number()
+    }
+
+    fn taken_by(&self, py: Python<'_>, serial: u64) -> Option<CodeSite> {
+        self.sites(py).into_iter().find_map(|(holder, site)| (holder == serial).then_some(site).flatten())
+    }
+
+    fn name(&self) -> Option<&str> {
+        self.name.as_deref()
     }
 }
 
@@ -205,7 +235,7 @@ impl Permits {
     /// Who holds permits by `with`, in the order in which they were taken; a thread is named for each of its blocks.
     #[getter]
     fn holders(&self, py: Python<'_>) -> Vec<Holder> {
-        let holder = |(serial, site): (u64, Option<crate::site::CodeSite>)| {
+        let holder = |(serial, site): (u64, Option<CodeSite>)| {
             runtime().holder(serial, site.as_ref().and_then(Site::place)).into()
         };
         self.sites(py).into_iter().map(holder).collect()

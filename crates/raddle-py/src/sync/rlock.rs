@@ -10,12 +10,13 @@ use raddle::graph::learner::Token;
 use raddle::graph::{Call, Description, Hold, Lasting, Resource};
 use raddle::sync::{NotHeld, RawRLock};
 
+use super::holdings;
 use super::lock::describe_named;
 use super::order::{self, Calls, Learned, Single};
 use super::{Sharing, me, strict, unheld};
 use crate::fastcall::{Method, guarded, install, none, object, receiver, truth};
 use crate::limit::Limit;
-use crate::site::SiteCell;
+use crate::site::{CodeSite, SiteCell};
 use crate::{detach, error, lifecycle};
 
 /// A lock that its holder may take again, and that only its holder releases.
@@ -27,6 +28,14 @@ pub(crate) struct RLock {
     made: SiteCell,
 }
 
+impl Drop for RLock {
+    fn drop(&mut self) {
+        if !self.taken.is_empty() {
+            holdings::strike(self);
+        }
+    }
+}
+
 impl RLock {
     pub(super) fn make() -> Self {
         RLock { raw: RawRLock::default(), taken: SiteCell::default(), made: SiteCell::here() }
@@ -36,7 +45,7 @@ impl RLock {
     pub(super) fn try_acquire(&self) -> bool {
         let took = self.raw.try_acquire(me());
         if took {
-            self.taken.note();
+            self.taken.note(|| holdings::enlist(self));
         }
         took
     }
@@ -57,7 +66,7 @@ impl RLock {
             }
         };
         if took {
-            lock.taken.note();
+            lock.taken.note(|| holdings::enlist(lock));
         }
         Ok(took)
     }
@@ -90,7 +99,7 @@ impl RLock {
     /// Makes thread `to`, which is the calling one, the holder in the place of `from`, which has ended.
     pub(super) fn take_over(&self, from: u64, to: u64) -> Result<(), NotHeld> {
         self.raw.take_over(from, to)?;
-        self.taken.note();
+        self.taken.note(|| holdings::enlist(self));
         Ok(())
     }
 
@@ -292,6 +301,26 @@ impl Single for RLock {
 
     fn name(this: Borrowed<'_, '_, Self>) -> Option<String> {
         strict::name_of(&this).map(str::to_owned)
+    }
+}
+
+impl holdings::Held for RLock {
+    const KIND: &'static str = "RLock";
+
+    fn holders(&self, see: &mut dyn FnMut(u64)) {
+        self.raw.holder().into_iter().for_each(|(serial, _)| see(serial));
+    }
+
+    fn made(&self) -> u64 {
+        self.made.number()
+    }
+
+    fn taken_by(&self, py: Python<'_>, _: u64) -> Option<CodeSite> {
+        self.taken.get(py)
+    }
+
+    fn name(&self) -> Option<&str> {
+        strict::name_in(self)
     }
 }
 

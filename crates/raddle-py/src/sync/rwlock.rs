@@ -15,6 +15,7 @@ use raddle::graph::{Call, Description, Hold, Lasting, Resource};
 use raddle::sync::{NotHeld, Policy, RawRwLock, Side};
 
 use super::answers::{self, Holder, Timed, Waiter, Within};
+use super::holdings;
 use super::lock::{describe_named, place_taken};
 use super::order::{self, Calls, Learned, Remains};
 use super::{Sharing, me, unheld};
@@ -125,6 +126,37 @@ impl Resource for Asked {
     }
 }
 
+impl Drop for Core {
+    fn drop(&mut self) {
+        if !self.read.is_empty() || !self.written.is_empty() {
+            holdings::strike(self);
+        }
+    }
+}
+
+impl holdings::Held for Core {
+    const KIND: &'static str = "RWLock";
+
+    fn holders(&self, see: &mut dyn FnMut(u64)) {
+        let mut readers = self.raw.readers();
+        readers.sort_unstable();
+        readers.dedup();
+        self.raw.writer().into_iter().chain(readers).for_each(see);
+    }
+
+    fn made(&self) -> u64 {
+        self.made.number()
+    }
+
+    fn taken_by(&self, py: Python<'_>, serial: u64) -> Option<CodeSite> {
+        self.cell_of(serial).and_then(|cell| cell.get(py))
+    }
+
+    fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+}
+
 impl Core {
     #[inline]
     fn try_acquire(&self, side: Side) -> bool {
@@ -177,32 +209,37 @@ impl Core {
         match side {
             Side::Read => self.note_read(me),
             Side::Write | Side::Upgrade => self.note_write(),
-            Side::Upgradable => self.upgradable.note(),
+            Side::Upgradable => self.upgradable.note(|| holdings::enlist(self)),
         }
     }
 
     #[inline]
     fn note_read(&self, me: u64) {
-        self.read.note();
+        self.read.note(|| holdings::enlist(self));
         self.last_reader.store(me, Ordering::Relaxed);
     }
 
     #[inline]
     fn note_write(&self) {
-        self.written.note();
+        self.written.note(|| holdings::enlist(self));
         self.last_reader.store(0, Ordering::Relaxed);
     }
 
     /// Where thread `serial`, which holds it, took it, if that is known.
     fn taken_at(&self, py: Python<'_>, serial: u64) -> Option<raddle::graph::verdict::Place> {
+        self.cell_of(serial).and_then(|cell| place_taken(py, cell))
+    }
+
+    /// Where that is noted.
+    fn cell_of(&self, serial: u64) -> Option<&SiteCell> {
         if self.raw.writer() == Some(serial) {
-            return place_taken(py, &self.written);
+            return Some(&self.written);
         }
         if self.raw.upgrader() == Some(serial) {
-            return place_taken(py, &self.upgradable);
+            return Some(&self.upgradable);
         }
         let reads = self.last_reader.load(Ordering::Relaxed) == serial && self.raw.readers().contains(&serial);
-        if reads { place_taken(py, &self.read) } else { None }
+        reads.then_some(&self.read)
     }
 
     #[inline]

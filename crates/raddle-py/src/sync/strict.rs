@@ -14,13 +14,14 @@ use raddle::graph::{Call, Description, Hold, Lasting, Resource};
 use raddle::sync::{NotHeld, RawLock};
 
 use super::answers::{self, Holder, Timed, Waiter, Within};
+use super::holdings;
 use super::lock::describe_named;
 use super::order::{self, Calls, Learned, Single};
 use super::rlock::{self, RLock};
 use super::{Sharing, me, unheld};
 use crate::fastcall::{Method, guarded, install, none, object, receiver, truth};
 use crate::limit::Limit;
-use crate::site::SiteCell;
+use crate::site::{CodeSite, SiteCell};
 use crate::{detach, error};
 
 /// A lock that one thread holds at a time, and that only this thread releases. `name` is what reports call it.
@@ -42,6 +43,34 @@ pub(crate) struct StrictLock {
     taken: SiteCell,
     made: SiteCell,
     name: Option<String>,
+}
+
+impl Drop for StrictLock {
+    fn drop(&mut self) {
+        if !self.taken.is_empty() {
+            holdings::strike(self);
+        }
+    }
+}
+
+impl holdings::Held for StrictLock {
+    const KIND: &'static str = "Lock";
+
+    fn holders(&self, see: &mut dyn FnMut(u64)) {
+        self.raw.holder().into_iter().for_each(see);
+    }
+
+    fn made(&self) -> u64 {
+        self.made.number()
+    }
+
+    fn taken_by(&self, py: Python<'_>, _: u64) -> Option<CodeSite> {
+        self.taken.get(py)
+    }
+
+    fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
 }
 
 /// A strict lock as a thing to wait for.
@@ -73,7 +102,7 @@ impl StrictLock {
     fn try_acquire(&self) -> bool {
         let took = self.raw.try_acquire(me(), true);
         if took {
-            self.taken.note();
+            self.taken.note(|| holdings::enlist(self));
         }
         took
     }
@@ -89,7 +118,7 @@ impl StrictLock {
         let resource = Arc::new(Held(this.clone_ref(py)));
         let took = detach::block(py, resource, (call, limit), |blocked| lock.raw.acquire(true, blocked))?;
         if took {
-            lock.taken.note();
+            lock.taken.note(|| holdings::enlist(lock));
         }
         Ok(took)
     }
@@ -169,7 +198,7 @@ impl StrictLock {
     fn recover(this: &Bound<'_, Self>) -> PyResult<()> {
         let lock = this.get();
         answers::recover(&StrictLock::held(this), |from, to| lock.raw.take_over(from, to))?;
-        lock.taken.note();
+        lock.taken.note(|| holdings::enlist(lock));
         order::took(lock, lock.token(this.as_ptr()), false);
         Ok(())
     }
@@ -242,6 +271,14 @@ impl Timed for Py<RLock> {
 /// The name that a re-entrant lock was given.
 pub(super) fn name_of<'a>(lock: &'a Bound<'_, RLock>) -> Option<&'a str> {
     lock.cast::<StrictRLock>().ok()?.get().name.as_deref()
+}
+
+/// The same, of one that may be on its way out.
+pub(super) fn name_in(lock: &RLock) -> Option<&str> {
+    // SAFETY: attached, as whoever reads a lock is; the object that the lock is the content of, which lives as long.
+    let object = unsafe { Borrowed::from_ptr(Python::assume_attached(), holdings::object_of(lock)) };
+    // SAFETY: `get` gives a reference into the object, which is good for as long as that to its other part.
+    object.cast::<StrictRLock>().ok().and_then(|lock| unsafe { &*std::ptr::from_ref(lock.get()) }.name.as_deref())
 }
 
 #[pymethods]

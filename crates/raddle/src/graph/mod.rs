@@ -17,6 +17,8 @@
 //! is never used twice (the epoch), and a thread that sleeps neither takes nor gives.
 
 mod blocked;
+#[cfg(not(loom))]
+pub mod holdings;
 mod knot;
 #[cfg(not(loom))]
 pub mod learner;

@@ -10,12 +10,14 @@
 //! the thread's own: only it enters, leaves and looks, so a thread that has neither been asked to stop nor entered a block
 //! pays two loads before a sleep and nothing anywhere else.
 //!
-//! Not taken: asynchronous errors in running code. They strike between taking a lock and the `try` that gives it back.
+//! Errors that strike in the middle of running code are the host's business, if it can raise them at all, and asked for one by
+//! one: see `interruption.rs`.
 
 mod awaited;
 mod blocks;
 #[cfg(not(loom))]
 mod here;
+mod interruption;
 #[cfg(all(test, loom))]
 mod models;
 mod token;
@@ -27,6 +29,7 @@ pub use blocks::{Block, Blocks};
 pub use here::{Elapsed, checkpoint, is_requested, shield, sleep, token, within};
 #[cfg(not(loom))]
 pub(crate) use here::{Entered, request};
+pub use interruption::Interruption;
 pub use token::{Registration, StopSource, StopToken, any_of};
 
 use std::error::Error;

@@ -98,10 +98,14 @@ impl<P, S: Sharing> RawPermits<P, S> {
         self.turnstile.give_if(amount, |taken| taken.saturating_sub(held) >= amount).map_err(|()| TooMany)
     }
 
-    /// Permits that were just taken are held by thread `serial` from now on.
-    pub fn hold(&self, serial: u64, amount: u64, place: P) {
-        self.held.lock_keeping().push(Held { serial, amount, place });
+    /// Permits that were just taken are held by thread `serial` from now on. Whether nobody ever held any before.
+    pub fn hold(&self, serial: u64, amount: u64, place: P) -> bool {
+        let mut held = self.held.lock_keeping();
+        let first = held.capacity() == 0;
+        held.push(Held { serial, amount, place });
+        drop(held);
         self.held_amount.fetch_add(amount, Ordering::AcqRel);
+        first
     }
 
     /// Thread `serial` gives back what it took last of such an amount. Returns what was noted of it, for the caller to drop.

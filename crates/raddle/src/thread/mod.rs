@@ -59,7 +59,7 @@ use crate::error::Life;
 use crate::graph::Record;
 use crate::graph::verdict::{Ending, ThreadInfo, ThreadKind};
 use crate::seam::{Mutex, Parker, Time, thread as system};
-use crate::stop::{Blocks, Outlook, StopToken, Stopped};
+use crate::stop::{Blocks, Interruption, Outlook, StopToken, Stopped};
 use crate::wait::Queue;
 
 pub use system::limits;
@@ -120,6 +120,7 @@ pub struct Thread {
     gave: AtomicBool,
     /// What may stop it.
     blocks: Blocks,
+    interruption: Interruption,
     /// That it has stopped because it was asked to.
     obeyed: OnceLock<Stopped>,
     letting_go: shutdown::LettingGo,
@@ -148,6 +149,7 @@ impl Thread {
             joiners: Queue::default(),
             gave: AtomicBool::new(false),
             blocks: Blocks::default(),
+            interruption: Interruption::default(),
             obeyed: OnceLock::new(),
             letting_go: shutdown::LettingGo::default(),
         })
@@ -307,6 +309,16 @@ impl Thread {
     /// The blocks that it has entered. Only for the thread itself.
     pub fn blocks(&self) -> &Blocks {
         &self.blocks
+    }
+
+    /// Whether running code of it is to be interrupted.
+    pub fn interruption(&self) -> &Interruption {
+        &self.interruption
+    }
+
+    /// Whether it waits for something that the runtime knows.
+    pub fn is_blocked(&self) -> bool {
+        self.wait.lock().is_some()
     }
 
     /// A place at which it may stop, without waiting. Only for the thread itself.
