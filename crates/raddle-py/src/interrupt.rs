@@ -90,8 +90,8 @@ mod tracing {
         }
     }
 
-    /// Has the thread that is in `frame` call us at each line, and at each instruction where that is asked for; false if it is there no more. It must have no other trace
-    /// function.
+    /// Has the thread that is in `frame` call us at each line, and at each instruction where that is asked for; false if it
+    /// is there no more. It must have no other trace function.
     #[pyfunction]
     pub(super) fn trace_thread(frame: &Bound<'_, PyAny>, points: &Bound<'_, PyDict>) -> PyResult<bool> {
         let Some(state) = state_of(frame) else { return Ok(false) };
