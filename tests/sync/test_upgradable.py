@@ -186,3 +186,21 @@ def test_what_it_calls_itself():
     assert repr(lock.upgrade()).startswith("<upgrade side of raddle.RWLock at ")
     with raddle.acquire_all(lock.upgradable(), raddle.Lock()):
         assert lock.upgrader.name == "MainThread"
+
+
+def test_a_thread_that_may_upgrade_holds_the_lock():
+    """Also one that nobody has taken in another way; and it is in no list any more when it is gone."""
+    name = "only upgradable"
+
+    def held():
+        return [lock.name for info in raddle.threads() for lock in info.held_locks if lock.name == name]
+
+    for _ in range(50):
+        lock = raddle.RWLock(name=name)
+        with lock.upgradable():
+            assert held() == [name]
+            with lock.upgrade():
+                assert held() == [name]
+        assert held() == []
+        del lock
+    assert held() == []

@@ -128,9 +128,7 @@ impl Resource for Asked {
 
 impl Drop for Core {
     fn drop(&mut self) {
-        if !self.read.is_empty() || !self.written.is_empty() {
-            holdings::strike(self);
-        }
+        holdings::strike(self);
     }
 }
 
