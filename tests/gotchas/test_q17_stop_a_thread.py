@@ -355,12 +355,17 @@ def test_native_code_that_does_not_return_is_named():
 
 
 def test_native_code_that_computes_is_named():
-    data = os.urandom(1 << 20)
-    thread = raddle.spawn(lambda: hashlib.pbkdf2_hmac("sha256", data[:64], b"salt", 1_500_000))
-    until(lambda: "<lambda>" in thread.activity)
-    time.sleep(0.05)
-    assert thread.stop(wait=0.1) is False
-    until(lambda: thread.activity.startswith("in native call hashlib.pbkdf2_hmac("))
+    for rounds in (1_500_000, 6_000_000, 24_000_000):  # on a busy machine it may be over before we look
+        thread = raddle.spawn(lambda rounds=rounds: hashlib.pbkdf2_hmac("sha256", b"secret", b"salt", rounds))
+        until(lambda thread=thread: thread.state is ThreadState.RUNNING or thread.done)
+        time.sleep(0.05)
+        if thread.stop(wait=0.1):
+            continue
+        time.sleep(0.05)
+        activity = thread.activity
+        if thread.join(0) is False:
+            break
+    assert activity.startswith("in native call hashlib.pbkdf2_hmac("), activity
     thread.join()
 
 

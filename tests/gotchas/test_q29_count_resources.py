@@ -91,8 +91,20 @@ def test_weights():
 @pytest.mark.limit(120)
 @pytest.mark.parametrize(("rate", "burst", "workers"), [(100, 1, 1), (200, 5, 4), (500, 1, 8)])
 def test_a_rate_is_kept(rate, burst, workers):
-    """Within 1 % over 10 s (RADDLE_RATE_SECONDS; the default is shorter, and as exact as the clock of a busy machine)."""
+    """Within 1 % over 10 s (RADDLE_RATE_SECONDS). By default it is shorter, and a busy machine may be too slow, twice."""
     seconds = float(os.environ.get("RADDLE_RATE_SECONDS", "2"))
+    exact = seconds >= 10
+    for _ in range(1 if exact else 3):
+        off = kept(rate, burst, workers, seconds) / rate - 1
+        print(f"{rate}/s, burst {burst}, {workers} threads: {100 * off:+.2f} %")
+        assert off <= (0.01 if exact else 0.03)
+        if off >= (-0.01 if exact else -0.05):
+            return
+    raise AssertionError(f"too slow by {-100 * off:.1f} %")
+
+
+def kept(rate, burst, workers, seconds):
+    """The rate at which threads get permits that take as many as they can."""
     limiter, times = raddle.RateLimiter(rate, burst=burst, name="requests"), []
     end = time.monotonic() + seconds
 
@@ -107,9 +119,7 @@ def test_a_rate_is_kept(rate, burst, workers):
     for thread in threads:
         thread.join()
     times.sort()
-    kept = (len(times) - burst) / (times[-1] - times[0])
-    print(f"{rate}/s, burst {burst}, {workers} threads: {kept:.2f}/s, {100 * (kept / rate - 1):+.2f} %")
-    assert abs(kept / rate - 1) <= (0.01 if seconds >= 10 else 0.05)
+    return (len(times) - burst) / (times[-1] - times[0])
 
 
 def test_a_rate_limiter_serves_in_the_order_of_coming():
