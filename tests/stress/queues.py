@@ -4,9 +4,10 @@
     python tests/stress/queues.py raddle --items 1000000 --minutes 20
 
 Four threads put, four get, each call with a time limit of its own, none or no wait at all; now and then somebody touches
-the mutex (if `--touch`), and in the end the queue is shut down. The line on stdout says how many items went through, how
-many calls timed out, and the seed. With `--minutes` this goes on, with other seeds, and whether somebody touches the mutex
-and whether the shutdown comes in the middle are thrown for each time.
+the mutex (if `--touch`), and in the end the queue is shut down. With `--stops` the threads are stopped all the while, each
+to be followed by another that goes on where it was. The line on stdout says how many items went through, how many calls
+timed out or were stopped, and the seed. With `--minutes` this goes on, with other seeds, and whether somebody touches the
+mutex, whether the shutdown comes in the middle and whether threads are stopped are thrown for each time.
 """
 
 import argparse
@@ -34,12 +35,14 @@ class Run:
         self.q = getattr(queue, name)(*[maxsize] * (name != "SimpleQueue"))
         self.items, self.timed_out = items, Counter()
         self.put, self.got = [[] for _ in range(4)], [[] for _ in range(4)]
-        self.done = threading.Event()
+        self.next = list(range(4))  # which item a producer is at
+        self.dice = [random.Random(seed * 8 + number) for number in range(8)]
 
     def producer(self, number):
         """Puts its share; a call that gives up is made again, or the item left out."""
-        dice = random.Random(self.seed * 8 + number)
-        for item in range(number, self.items, 4):
+        dice = self.dice[number]
+        for item in range(self.next[number], self.items, 4):
+            self.next[number] = item
             while True:
                 try:
                     self.q.put(item, *patience(dice))
@@ -54,7 +57,7 @@ class Run:
 
     def consumer(self, number):
         """Gets until the end: a shutdown, or a sentinel, which is larger than any item."""
-        dice = random.Random(self.seed * 8 + 4 + number)
+        dice = self.dice[4 + number]
         while True:
             try:
                 item = self.q.get(*patience(dice))
@@ -69,10 +72,11 @@ class Run:
             if self.name != "SimpleQueue":
                 self.q.task_done()
 
-    def run(self, touch, early):
+    def run(self, touch, early, stops):
         """All of it; the items that were put, those that came out."""
-        producers = [threading.Thread(target=self.producer, args=(number,)) for number in range(4)]
-        consumers = [threading.Thread(target=self.consumer, args=(number,)) for number in range(4)]
+        seat = Relay(self.seed, self.timed_out).seat if stops else threading.Thread
+        producers = [seat(target=self.producer, args=(number,)) for number in range(4)]
+        consumers = [seat(target=self.consumer, args=(number,)) for number in range(4)]
         for thread in producers + consumers:
             thread.start()
         if touch and self.name != "SimpleQueue":
@@ -99,6 +103,30 @@ class Run:
         return sorted(sum(self.put, [])), sorted(sum(self.got, []) + [item for item in left if item < self.items])
 
 
+class Relay:
+    """Threads that are stopped at any moment: who comes after one goes on where it was."""
+
+    def __init__(self, seed, stopped):
+        self.dice, self.stopped = random.Random(seed), stopped
+
+    def seat(self, target, args):
+        return threading.Thread(target=self.occupy, args=(target, args))
+
+    def occupy(self, target, args):
+        """One after the other, until one has come to its end."""
+        import raddle
+
+        dice = random.Random(self.dice.random())
+        while True:
+            runner = raddle.spawn(target, *args)
+            if not runner.join(dice.random() * 0.01):
+                assert runner.stop(wait=60), f"{runner.name} was asked to stop and is {runner.activity}"
+            runner.join()
+            if runner.state is not raddle.ThreadState.STOPPED:
+                return
+            self.stopped["stopped"] += 1
+
+
 def main():
     """Runs queues of each kind, once or for a while."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -109,6 +137,7 @@ def main():
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--touch", action="store_true")
     parser.add_argument("--early", action="store_true", help="shut down in the middle")
+    parser.add_argument("--stops", action="store_true", help="stop the threads all the while")
     arguments = parser.parse_args()
     harness.choose(arguments.runtime)
     import queue
@@ -121,7 +150,7 @@ def main():
     while time.monotonic() < end:
         arguments.seed += 1
         dice = random.Random(arguments.seed)
-        arguments.touch, arguments.early = dice.random() < 0.5, dice.random() < 0.5
+        arguments.touch, arguments.early, arguments.stops = (dice.random() < 0.5 for _ in range(3))
         all_kinds(queue, arguments)
 
 
@@ -131,7 +160,7 @@ def all_kinds(queue, arguments):
         for maxsize in (0,) if name == "SimpleQueue" else (0, 1, 16):
             run = Run(queue, name, arguments.items, maxsize, arguments.seed)
             early = arguments.early and hasattr(run.q, "shutdown")
-            put, got = run.run(arguments.touch, early)
+            put, got = run.run(arguments.touch, early, arguments.stops)
             if put != got:
                 lost, twice = Counter(put) - Counter(got), Counter(got) - Counter(put)
                 sys.exit(f"{name}({maxsize}): lost {list(lost)[:9]}, twice {list(twice)[:9]}, seed {arguments.seed}")

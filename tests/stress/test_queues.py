@@ -9,7 +9,11 @@ PROGRAM = harness.TESTS / "stress" / "queues.py"
 
 
 @pytest.mark.limit(150)
-@pytest.mark.parametrize("options", [[], ["--touch"], ["--early"], ["--touch", "--early"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "options",
+    [[], ["--touch"], ["--early"], ["--touch", "--early"], ["--stops"], ["--stops", "--touch", "--early"]],
+    ids=" ".join,
+)
 def test_none_lost_none_twice(runtime, options):
     """Each kind of queue, with no bound, one place and sixteen."""
     if runtime == "std" and options:
