@@ -4,6 +4,7 @@ import os
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from statistics import median
 from typing import NamedTuple
 
 import harness
@@ -35,6 +36,16 @@ def many(program, *args, under=(), runs=None):
     """Run it as often as was asked for, some at a time."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
         yield from pool.map(lambda _: run(program, *args, under=under), range(runs or harness.RUNS))
+
+
+def quickest(program, *args):
+    """The one of three runs that the machine held up least."""
+    return min((run(program, *args) for _ in range(3)), key=lambda ended: ended.seconds)
+
+
+def usual(endings):
+    """The seconds that half of them took at most."""
+    return median(ended.seconds for ended in endings)
 
 
 RADDLE_RUN = ("-m", "raddle", "run")
