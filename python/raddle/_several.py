@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
@@ -111,7 +112,7 @@ class after:
     def _wait(self) -> None:
         for thread in self._threads:
             thread._raddle_wait_begun()
-        _several(list(self._threads), ALL_COMPLETED).wait()
+        _wait_for(list(self._threads), ALL_COMPLETED, None)
         for thread in self._threads:
             thread._raddle_wait("after", None)
 
@@ -146,7 +147,7 @@ def join_all(threads: "Iterable[Thread[Any]]", timeout: "float | None" = None) -
     """
     listed = _are_threads("join_all", threads)
     end = _end("join_all", timeout)
-    if not _several(listed, ALL_COMPLETED).wait(_left(end)):
+    if not _wait_for(listed, ALL_COMPLETED, _left(end)):
         return False
     for thread in listed:
         if not thread._raddle_wait("join_all", _left(end)):
@@ -162,7 +163,8 @@ def as_completed(threads: "Iterable[Thread[_T]]", timeout: "float | None" = None
     listed = _are_threads("as_completed", threads)
     end = _end("as_completed", timeout)
     ended: list[Thread[_T]] = []
-    return _each(ended, _several(listed, FIRST_COMPLETED, ended), len(listed), end)
+    several, _ = _several(listed, FIRST_COMPLETED, ended)
+    return _each(ended, several, len(listed), end)
 
 
 def _each(
@@ -175,13 +177,27 @@ def _each(
         yield ended.pop(0)
 
 
-def _several(threads: "list[Thread[_T]]", rule: str, ended: "list[Thread[_T]] | None" = None) -> "_raddle.Several":
-    """What to wait for; the threads come to `ended` before a wait for them is over."""
+def _wait_for(threads: "list[Thread[Any]]", rule: str, seconds: "float | None") -> bool:
+    several, callbacks = _several(threads, rule)
+    try:
+        return several.wait(seconds)
+    finally:  # or threads that are waited for again and again would remember each time
+        for thread, callback in zip(threads, callbacks, strict=True):
+            with suppress(ValueError):
+                thread._raddle_callbacks.remove(callback)
+
+
+def _several(
+    threads: "list[Thread[_T]]", rule: str, ended: "list[Thread[_T]] | None" = None
+) -> "tuple[_raddle.Several, list[Callable[[Thread[_T]], object]]]":
+    """What to wait for, and what the threads call; they come to `ended` before a wait for them is over."""
     handles = [(at, thread._raddle_handle) for at, thread in enumerate(threads) if not thread.done]
     several = _raddle.Several(rule, [(at, handle) for at, handle in handles if handle is not None])
+    callbacks: list[Callable[[Thread[_T]], object]] = []
     for at, thread in enumerate(threads):
-        thread.add_done_callback(partial(_has_ended, several, at, ended))
-    return several
+        callbacks.append(partial(_has_ended, several, at, ended))
+        thread.add_done_callback(callbacks[-1])
+    return several, callbacks
 
 
 def _has_ended(several: "_raddle.Several", number: int, ended: "list[Thread[_T]] | None", thread: "Thread[_T]") -> None:
@@ -219,6 +235,6 @@ def wait(
     waiting = list(dict.fromkeys(_are_threads("wait", threads)))
     seconds = time_limit("wait", "timeout", timeout)
     if waiting:
-        _several(waiting, return_when).wait(seconds)
+        _wait_for(waiting, return_when, seconds)
     done = {thread for thread in waiting if thread.done}
     return DoneAndNotDone(done, set(waiting) - done)

@@ -266,3 +266,14 @@ def test_several_at_once():
         raddle.join_all([3])
     with pytest.raises(ValueError, match="return_when must be"):
         raddle.wait([quick], return_when="NEVER")
+
+
+def test_waiting_again_and_again_leaves_nothing_in_the_threads():
+    go = mine.Event()
+    threads = [raddle.spawn(go.wait) for _ in range(3)]
+    for _ in range(100):
+        assert raddle.wait(threads, 0).done == set()
+        assert raddle.join_all(threads, 0) is False
+    assert [len(thread._raddle_callbacks) for thread in threads] == [0, 0, 0]
+    go.set()
+    assert raddle.join_all(threads, 20)
