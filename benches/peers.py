@@ -117,6 +117,8 @@ ROWS = [
     one_thread("Lock with", "lock", 1.4, 20_000, work.enter, *LOCK),
     one_thread("RLock acquire + release", "lock", 2.2, 20_000, ACQUIRE_RELEASE, *RLOCK),
     one_thread("RLock with", "lock", 1.8, 20_000, work.enter, *RLOCK),
+    one_thread("Lock made and taken, 100,000 kept", "lock", 1.0, 100_000, work.make_and_take, *both("Lock")),
+    one_thread("RLock made and taken, 100,000 kept", "lock", 1.0, 100_000, work.make_and_take, *both("RLock")),
     one_thread("Semaphore acquire + release", "lock", 40, 10_000, ACQUIRE_RELEASE, *SEMAPHORE),
     one_thread("Semaphore with", "lock", 15, 10_000, work.enter, *SEMAPHORE),
     one_thread("BoundedSemaphore acquire + release", "lock", 40, 10_000, ACQUIRE_RELEASE, *BOUNDED),

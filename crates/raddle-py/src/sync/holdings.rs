@@ -5,6 +5,7 @@
 //!
 //! A semaphore's permits are among them if they were taken by `with`, since all others have no holder.
 
+use std::any::TypeId;
 use std::sync::{Arc, LazyLock};
 
 use pyo3::exceptions::PySystemError;
@@ -35,7 +36,8 @@ pub(super) trait Held: PyClass<Frozen = True> + Sync {
     /// What a reader knows it as.
     const KIND: &'static str;
     /// How the engine's list asks.
-    const HOLDABLE: &'static Holdable = &Holdable { holders: holders::<Self>, describe: describe::<Self> };
+    const HOLDABLE: &'static Holdable =
+        &Holdable { of: TypeId::of::<Self>, holders: holders::<Self>, describe: describe::<Self> };
 
     /// Hands over each thread that holds it.
     fn holders(&self, see: &mut dyn FnMut(u64));
@@ -56,7 +58,7 @@ pub(super) fn enlist<H: Held>(thing: &H) {
 
 /// It is about to go.
 pub(super) fn strike<H: Held>(thing: &H) {
-    HOLDINGS.strike(std::ptr::from_ref(thing).cast());
+    HOLDINGS.strike(std::ptr::from_ref(thing).cast(), H::HOLDABLE);
 }
 
 /// Whether a thread holds anything that is known. Attached, and nothing of Python runs in here.

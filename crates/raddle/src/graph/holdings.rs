@@ -10,11 +10,12 @@
 //!
 //! There is no model of this: a list that is changed and read under one mutex has no interleavings.
 
+use std::any::TypeId;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt::{self, Debug};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::learner::Described;
 use crate::seam::{ByHost, Concurrent, Exclusion, Serialized, Sharing};
@@ -23,6 +24,8 @@ use crate::seam::{ByHost, Concurrent, Exclusion, Serialized, Sharing};
 /// list cannot change: they take no mutex but one that is never held while another is taken, and run no code of the host.
 #[derive(Debug)]
 pub struct Holdable {
+    /// The type of the things, by which kinds are told apart: a constant may have several addresses.
+    pub of: fn() -> TypeId,
     /// Hands over the serial of each thread that holds it now.
     pub holders: unsafe fn(*const (), &mut dyn FnMut(u64)),
     /// What is to be said of it as a thing that thread `serial` holds, without a reference to it.
@@ -40,34 +43,91 @@ pub struct Holding {
     pub thing: Arc<dyn Described>,
 }
 
-/// An address as a key: the lowest bits are the same in all, and the multiplication brings the others to where they count.
-#[derive(Default)]
-pub struct ByAddress(u64);
+/// A part of memory, as wide as most allocators keep things of one size together: so a program with a million locks has some
+/// ten thousand of these, which stay in the processor's cache as the locks do not.
+const PAGE: usize = 4096;
 
-impl Hasher for ByAddress {
-    fn finish(&self) -> u64 {
-        self.0
+/// The things of one kind on one page: a bit for each address that is a multiple of 8.
+#[derive(Debug)]
+struct Page {
+    kind: &'static Holdable,
+    places: [u64; PAGE / 8 / 64],
+}
+
+impl Page {
+    fn empty(kind: &'static Holdable) -> Self {
+        Page { kind, places: [0; PAGE / 8 / 64] }
     }
 
-    fn write(&mut self, _: &[u8]) {
-        unreachable!("keys are addresses")
-    }
-
-    fn write_usize(&mut self, address: usize) {
-        self.0 = (address as u64 >> 4).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    /// The addresses on page `number` that are things.
+    fn things(&self, number: usize) -> impl Iterator<Item = usize> {
+        let words = self.places.into_iter().enumerate();
+        words.flat_map(move |(word, mut bits)| {
+            std::iter::from_fn(move || {
+                let bit = bits.trailing_zeros() as usize;
+                bits &= bits.checked_sub(1)?;
+                Some(number * PAGE + (word * 64 + bit) * 8)
+            })
+        })
     }
 }
 
-type List = HashMap<usize, &'static Holdable, BuildHasherDefault<ByAddress>>;
+/// The number of the page of an address, and the bit on it: word and mask.
+fn place(address: usize) -> (usize, usize, u64) {
+    debug_assert_eq!(address % 8, 0, "things with a word in them are aligned");
+    let at = address % PAGE / 8;
+    (address / PAGE, at / 64, 1 << (at % 64))
+}
+
+/// The number of a page, and the kind.
+type Key = (usize, TypeId);
+
+/// Keys are few and nobody chooses them.
+#[derive(Default)]
+struct Mixed(u64);
+
+impl Hasher for Mixed {
+    fn finish(&self) -> u64 {
+        self.0.rotate_left(26)
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("keys are numbers")
+    }
+
+    fn write_usize(&mut self, number: usize) {
+        self.write_u64(number as u64);
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = (self.0 ^ number).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+}
+
+/// What is in the list, with what somebody was found to hold last: whoever asks again and again mostly asks for the same.
+#[derive(Debug, Default)]
+struct List {
+    pages: HashMap<Key, Page, BuildHasherDefault<Mixed>>,
+    found: Option<(usize, &'static Holdable)>,
+}
+
+impl List {
+    fn contains(&self, address: usize, kind: &'static Holdable) -> bool {
+        let (page, word, bit) = place(address);
+        self.pages.get(&(page, (kind.of)())).is_some_and(|page| page.places[word] & bit != 0)
+    }
+
+    fn things(&self) -> impl Iterator<Item = (usize, &'static Holdable)> {
+        self.pages.iter().flat_map(|((number, _), page)| page.things(*number).map(|address| (address, page.kind)))
+    }
+}
 
 /// A list that was much longer once is made smaller, or each walk would go through its empty places.
-const ROOMY: usize = 1024;
+const ROOMY: usize = 256;
 
 /// See the module.
 pub struct Holdings<S: Sharing = Concurrent> {
     list: S::Exclusive<List>,
-    /// What somebody was found to hold last. Whoever asks again and again mostly asks for the same.
-    found: AtomicUsize,
 }
 
 impl<S: Sharing> Debug for Holdings<S> {
@@ -78,7 +138,7 @@ impl<S: Sharing> Debug for Holdings<S> {
 
 impl Default for Holdings {
     fn default() -> Self {
-        Holdings { list: Default::default(), found: AtomicUsize::new(0) }
+        Holdings { list: Default::default() }
     }
 }
 
@@ -89,7 +149,7 @@ impl Holdings<Serialized> {
     /// All its methods must be called while holding one lock that is the same for all callers.
     pub unsafe fn serialized() -> Self {
         // SAFETY: every method enters the exclusion in its caller's own call.
-        Holdings { list: unsafe { ByHost::new(List::default()) }, found: AtomicUsize::new(0) }
+        Holdings { list: unsafe { ByHost::new(List::default()) } }
     }
 }
 
@@ -99,34 +159,45 @@ impl<S: Sharing> Holdings<S> {
     /// # Safety
     /// `kind` must be its kind, and [`strike`](Holdings::strike) be called before it is gone from there.
     pub unsafe fn enlist(&self, address: *const (), kind: &'static Holdable) {
-        self.list.with(|list| list.insert(address.expose_provenance(), kind));
+        let (page, word, bit) = place(address.expose_provenance());
+        self.list.with(|list| {
+            list.pages.entry((page, (kind.of)())).or_insert_with(|| Page::empty(kind)).places[word] |= bit;
+        });
     }
 
-    /// The thing at `address` is about to go. If it was never taken, that does no harm.
-    pub fn strike(&self, address: *const ()) {
+    /// The thing of that kind at `address` is about to go. If it was never taken, that does no harm.
+    pub fn strike(&self, address: *const (), kind: &'static Holdable) {
+        let (page, word, bit) = place(address.addr());
         self.list.with(|list| {
-            list.remove(&address.addr());
-            if list.capacity() > ROOMY && list.len() < list.capacity() / 8 {
-                list.shrink_to(list.len() * 2);
+            let Entry::Occupied(mut entry) = list.pages.entry((page, (kind.of)())) else { return };
+            let places = &mut entry.get_mut().places;
+            places[word] &= !bit;
+            if places.iter().all(|word| *word == 0) {
+                entry.remove();
+                let pages = &mut list.pages;
+                if pages.capacity() > ROOMY && pages.len() < pages.capacity() / 8 {
+                    pages.shrink_to(pages.len() * 2);
+                }
             }
         });
     }
 
     /// Whether thread `serial` holds any of them.
     pub fn holds_any(&self, serial: u64) -> bool {
-        let holds = |address: usize, kind: &Holdable| {
+        let holds = |(address, kind): (usize, &'static Holdable)| {
             let (address, mut holds) = (std::ptr::with_exposed_provenance::<()>(address), false);
             // SAFETY: it is in the list, so `enlist` says that it is there and of that kind; nobody can strike it out now.
             unsafe { (kind.holders)(address, &mut |holder| holds |= holder == serial) };
             holds
         };
         self.list.with(|list| {
-            let before = self.found.load(Ordering::Relaxed);
-            if list.get(&before).is_some_and(|kind| holds(before, kind)) {
+            let before = list.found.filter(|(address, kind)| list.contains(*address, kind));
+            if before.is_some_and(holds) {
                 return true;
             }
-            let found = list.iter().find(|(address, kind)| holds(**address, kind)).map(|(address, _)| *address);
-            found.inspect(|address| self.found.store(*address, Ordering::Relaxed)).is_some()
+            let found = list.things().find(|thing| holds(*thing));
+            list.found = found.or(list.found);
+            found.is_some()
         })
     }
 
@@ -134,7 +205,7 @@ impl<S: Sharing> Holdings<S> {
     pub fn list(&self, of: impl Fn(u64) -> bool) -> Vec<Holding> {
         let mut holdings = Vec::new();
         self.list.with(|list| {
-            for (identity, kind) in list.iter().map(|(address, kind)| (*address, *kind)) {
+            for (identity, kind) in list.things() {
                 let address = std::ptr::with_exposed_provenance::<()>(identity);
                 let mut see = |holder| {
                     if of(holder) {
@@ -167,6 +238,7 @@ mod tests {
     }
 
     static LOCK: Holdable = Holdable {
+        of: TypeId::of::<RawLock>,
         holders: |address, see| {
             // SAFETY: the test enlists locks with this kind only.
             unsafe { &*address.cast::<RawLock>() }.holder().into_iter().for_each(see)
@@ -191,13 +263,36 @@ mod tests {
         assert!(locks[5].try_acquire(7, false) && locks[9].try_acquire(8, true) && locks[2999].try_acquire(7, true));
         assert!(holdings.holds_any(7) && holdings.holds_any(8) && !holdings.holds_any(9));
         assert_eq!((of(7).len(), holdings.list(|_| true).len()), (2, 3));
-        locks.iter().skip(10).for_each(|lock| holdings.strike(address(lock)));
+        locks.iter().skip(10).for_each(|lock| holdings.strike(address(lock), &LOCK));
         let [held] = &of(7)[..] else { panic!("it holds one that is in the list") };
         assert_eq!((held.thing.describe().name.as_str(), held.identity), ("lock", address(&locks[5]).addr()));
         locks[5].release().unwrap();
         assert!(!holdings.holds_any(7));
-        assert!(holdings.list.with(|list| list.capacity()) < ROOMY, "the list is as small as it can be");
-        locks.iter().for_each(|lock| holdings.strike(address(lock)));
+        assert!(holdings.list.with(|list| list.pages.capacity()) < ROOMY, "the list is as small as it can be");
+        locks.iter().for_each(|lock| holdings.strike(address(lock), &LOCK));
         assert!(!holdings.holds_any(8));
+    }
+
+    #[test]
+    fn things_of_several_kinds_may_lie_side_by_side() {
+        static OTHER: Holdable =
+            Holdable { of: TypeId::of::<u64>, holders: |_, see| see(9), describe: |_, _| Arc::new(Name("other")) };
+        let holdings = Holdings::default();
+        let pairs: Vec<(RawLock, u64)> = (0..100).map(|_| (RawLock::new(), 0)).collect();
+        let other = |pair: &(RawLock, u64)| std::ptr::from_ref(&pair.1).cast();
+        for pair in &pairs {
+            // SAFETY: each is struck out below, before the vector is dropped.
+            unsafe {
+                holdings.enlist(address(&pair.0), &LOCK);
+                holdings.enlist(other(pair), &OTHER);
+            }
+        }
+        assert!(pairs[40].0.try_acquire(7, false));
+        assert_eq!((holdings.list(|_| true).len(), holdings.holds_any(7), holdings.holds_any(9)), (101, true, true));
+        pairs.iter().for_each(|pair| holdings.strike(other(pair), &OTHER));
+        let [held] = &holdings.list(|_| true)[..] else { panic!("the others are gone, and they alone") };
+        assert_eq!((held.holder, held.identity), (7, address(&pairs[40].0).addr()));
+        pairs.iter().for_each(|pair| holdings.strike(address(&pair.0), &LOCK));
+        assert!(!holdings.holds_any(7) && !holdings.holds_any(9));
     }
 }
