@@ -9,10 +9,11 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 use raddle::error::Misuse;
-use raddle::graph::{Call, Description, Hold, Resource};
+use raddle::graph::{Call, Description};
 use raddle::sync::{Arrival, Failure, RawBarrier};
 
 use super::lock::describe_object;
+use super::unowned::{Describe, Unowned};
 use crate::fastcall::{Method, guarded, install, object};
 use crate::limit::{Limit, one_argument};
 use crate::site::SiteCell;
@@ -36,29 +37,16 @@ struct Terms {
     timeout: Option<Py<PyAny>>,
 }
 
-/// A barrier as a thing to wait for: nobody in particular is missing.
-#[derive(Debug)]
-struct Meeting(Py<Barrier>);
-
-impl Resource for Meeting {
-    fn holder(&self) -> Option<Hold> {
-        None
-    }
-
-    fn can_be_left(&self) -> bool {
-        false
-    }
-
-    fn describe(&self) -> Description {
-        let made = &self.0.get().made;
-        Python::attach(|py| describe_object(self.0.bind(py), "Barrier", made, &SiteCell::default()))
+impl Describe for Barrier {
+    fn describe(this: &Bound<'_, Self>) -> Description {
+        describe_object(this, "Barrier", &this.get().made, &SiteCell::default())
     }
 }
 
 /// The standard library's error, which its own class raises without a text.
 fn broken(this: &Py<Barrier>, py: Python<'_>) -> PyErr {
     static BROKEN: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let object = Box::new(runtime().object(&Meeting(this.clone_ref(py))).0);
+    let object = Box::new(runtime().object(&Unowned(this.clone_ref(py))).0);
     let text = raddle_report::detail(&Misuse::Broken { object });
     match BROKEN.import(py, "threading", "BrokenBarrierError").and_then(|class| class.call1((text,))) {
         Ok(error) => PyErr::from_value(error),
@@ -82,7 +70,7 @@ impl Barrier {
         }
         let limit = Limit::of_call(this.bind(py), timeout.as_ref(), Limit::of_timed_wait);
         let limit = limit.inspect_err(|_| barrier.raw.abort())?;
-        let resource = Arc::new(Meeting(this.clone_ref(py)));
+        let resource = Arc::new(Unowned(this.clone_ref(py)));
         let mut met = true;
         detach::block(py, resource, (Call::Wait, limit), |blocked| match barrier.raw.wait(&arrival, blocked) {
             Ok(()) => Ok(()),

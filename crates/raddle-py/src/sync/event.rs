@@ -6,12 +6,13 @@ use pyo3::ffi::PyObject;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::{PyTraverseError, PyVisit};
-use raddle::graph::{Call, Description, Hold, Resource};
+use raddle::graph::{Call, Description};
 use raddle::sync::RawEvent;
 
 use super::Sharing;
 use super::condition::Condition;
 use super::lock::describe_object;
+use super::unowned::{Describe, Unowned};
 use crate::detach;
 use crate::fastcall::{Method, guarded, install, none, object, receiver, truth};
 use crate::limit::{Limit, one_argument};
@@ -26,22 +27,9 @@ pub(crate) struct Event {
     condition: PyOnceLock<Py<Condition>>,
 }
 
-/// An event as a thing to wait for: anybody may set it.
-#[derive(Debug)]
-struct Flag(Py<Event>);
-
-impl Resource for Flag {
-    fn holder(&self) -> Option<Hold> {
-        None
-    }
-
-    fn can_be_left(&self) -> bool {
-        false
-    }
-
-    fn describe(&self) -> Description {
-        let event = self.0.get();
-        Python::attach(|py| describe_object(self.0.bind(py), "Event", &event.made, &SiteCell::default()))
+impl Describe for Event {
+    fn describe(this: &Bound<'_, Self>) -> Description {
+        describe_object(this, "Event", &this.get().made, &SiteCell::default())
     }
 }
 
@@ -55,7 +43,7 @@ impl Event {
         if limit == Limit::Now {
             return Ok(false);
         }
-        let resource = Arc::new(Flag(this.clone_ref(py)));
+        let resource = Arc::new(Unowned(this.clone_ref(py)));
         detach::block(py, resource, (Call::Wait, limit), |blocked| event.raw.wait(blocked))
     }
 }

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use raddle::graph::{Call, Description, Hold, Resource};
+use raddle::graph::{Call, Description};
 use raddle::sync::RawLatch;
 
 use super::Sharing;
 use super::answers::{self, Waiter};
 use super::lock::describe_named;
+use super::unowned::{Describe, Unowned};
 use crate::detach;
 use crate::limit::Limit;
 use crate::site::SiteCell;
@@ -31,27 +32,11 @@ pub(crate) struct CountDownLatch {
     name: Option<String>,
 }
 
-/// A latch as a thing to wait for: anybody may count it down.
-#[derive(Debug)]
-struct Nought(Py<CountDownLatch>);
-
-impl Resource for Nought {
-    fn holder(&self) -> Option<Hold> {
-        None
-    }
-
-    fn identity(&self) -> usize {
-        self.0.as_ptr() as usize
-    }
-
-    fn can_be_left(&self) -> bool {
-        false
-    }
-
-    fn describe(&self) -> Description {
-        let (latch, nowhere) = (self.0.get(), SiteCell::default());
-        let kind = ("CountDownLatch", self.identity());
-        Python::attach(|py| describe_named(py, latch.name.as_deref(), kind, &latch.made, &nowhere))
+impl Describe for CountDownLatch {
+    fn describe(this: &Bound<'_, Self>) -> Description {
+        let (latch, nowhere) = (this.get(), SiteCell::default());
+        let kind = ("CountDownLatch", this.as_ptr() as usize);
+        describe_named(this.py(), latch.name.as_deref(), kind, &latch.made, &nowhere)
     }
 }
 
@@ -80,7 +65,7 @@ impl CountDownLatch {
     /// The threads that wait for it, longest first.
     #[getter]
     fn waiters(this: &Bound<'_, Self>) -> Vec<Waiter> {
-        answers::waiters(&Nought(this.clone().unbind()))
+        answers::waiters(&Unowned(this.clone().unbind()))
     }
 
     /// Count down by `n`, to 0 at most. At 0 all who wait go on.
@@ -100,7 +85,7 @@ impl CountDownLatch {
         if raw.is_open() || limit == Limit::Now {
             return Ok(raw.is_open());
         }
-        let resource = Arc::new(Nought(this.clone().unbind()));
+        let resource = Arc::new(Unowned(this.clone().unbind()));
         detach::block(this.py(), resource, (Call::Wait, limit), |blocked| raw.wait(blocked))
     }
 

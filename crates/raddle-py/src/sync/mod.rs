@@ -15,6 +15,7 @@ mod rlock;
 mod rwlock;
 mod semaphore;
 mod strict;
+mod unowned;
 
 use std::ffi::CStr;
 

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
-use raddle::graph::{Call, Description, Hold, Resource};
+use raddle::graph::{Call, Description};
 use raddle::seam::Time;
 use raddle::sync::RawRateLimiter;
 
 use super::Sharing;
 use super::answers::{self, Waiter};
 use super::lock::describe_named;
+use super::unowned::{Describe, Unowned};
 use crate::detach;
 use crate::limit::Limit;
 use crate::site::SiteCell;
@@ -39,27 +40,11 @@ pub(crate) struct RateLimiter {
     name: Option<String>,
 }
 
-/// A permit as a thing to wait for: time gives it.
-#[derive(Debug)]
-struct Permit(Py<RateLimiter>);
-
-impl Resource for Permit {
-    fn holder(&self) -> Option<Hold> {
-        None
-    }
-
-    fn identity(&self) -> usize {
-        self.0.as_ptr() as usize
-    }
-
-    fn can_be_left(&self) -> bool {
-        false
-    }
-
-    fn describe(&self) -> Description {
-        let (limiter, nowhere) = (self.0.get(), SiteCell::default());
-        let kind = ("RateLimiter", self.identity());
-        Python::attach(|py| describe_named(py, limiter.name.as_deref(), kind, &limiter.made, &nowhere))
+impl Describe for RateLimiter {
+    fn describe(this: &Bound<'_, Self>) -> Description {
+        let (limiter, nowhere) = (this.get(), SiteCell::default());
+        let kind = ("RateLimiter", this.as_ptr() as usize);
+        describe_named(this.py(), limiter.name.as_deref(), kind, &limiter.made, &nowhere)
     }
 }
 
@@ -88,7 +73,7 @@ impl RateLimiter {
     /// The threads that wait for a permit, longest first.
     #[getter]
     fn waiters(this: &Bound<'_, Self>) -> Vec<Waiter> {
-        answers::waiters(&Permit(this.clone().unbind()))
+        answers::waiters(&Unowned(this.clone().unbind()))
     }
 
     /// Take a permit, and wait for it for at most `timeout` seconds. Whether it was taken.
@@ -105,7 +90,7 @@ impl RateLimiter {
         if limit == Limit::Now {
             return Ok(false);
         }
-        let resource = Arc::new(Permit(this.clone().unbind()));
+        let resource = Arc::new(Unowned(this.clone().unbind()));
         detach::block(this.py(), resource, (Call::Acquire, limit), |blocked| raw.take(blocked))
     }
 

@@ -10,11 +10,12 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFloat, PyTuple};
 use raddle::error::Misuse;
-use raddle::graph::{Call, Description, Hold, Resource};
+use raddle::graph::{Call, Description};
 use raddle::sync::RawSemaphore;
 
 use super::Sharing;
 use super::lock::describe_object;
+use super::unowned::{Describe, Unowned};
 use crate::fastcall::{Method, guarded, install, is_plain, none, object, receiver, truth};
 use crate::limit::{Limit, blocking_and_timeout, one_argument};
 use crate::site::SiteCell;
@@ -61,7 +62,7 @@ impl Semaphore {
         if limit == Limit::Now {
             return Ok(false);
         }
-        let resource = Arc::new(Permits(this.clone_ref(py)));
+        let resource = Arc::new(Unowned(this.clone_ref(py)));
         detach::block(py, resource, (Call::Acquire, limit), |blocked| semaphore.raw.acquire(blocked))
     }
 
@@ -75,7 +76,7 @@ impl Semaphore {
     fn give_back(this: Py<Self>, amount: u64) -> PyResult<()> {
         let bound = this.get().bound.load(Ordering::Relaxed);
         this.get().raw.release_within(amount, bound).map_err(|_| {
-            let object = Box::new(runtime().object(&Permits(this)).0);
+            let object = Box::new(runtime().object(&Unowned(this)).0);
             let text = "Semaphore released too many times";
             PyValueError::new_err(error::explained(text, &Misuse::ReleasedTooOften { object, bound }))
         })
@@ -102,24 +103,10 @@ fn permits(value: &Bound<'_, PyAny>) -> PyResult<u64> {
     Ok(whole.extract::<u64>().unwrap_or(RawSemaphore::MAX))
 }
 
-/// A semaphore as a thing to wait for: nobody in particular holds it.
-#[derive(Debug)]
-struct Permits(Py<Semaphore>);
-
-impl Resource for Permits {
-    fn holder(&self) -> Option<Hold> {
-        None
-    }
-
-    fn can_be_left(&self) -> bool {
-        false
-    }
-
-    fn describe(&self) -> Description {
-        Python::attach(|py| {
-            let kind = self.0.bind(py).get_type().name().map_or_else(|_| "Semaphore".into(), |name| name.to_string());
-            describe_object(self.0.bind(py), &kind, &self.0.get().made, &SiteCell::default())
-        })
+impl Describe for Semaphore {
+    fn describe(this: &Bound<'_, Self>) -> Description {
+        let kind = this.get_type().name().map_or_else(|_| "Semaphore".into(), |name| name.to_string());
+        describe_object(this, &kind, &this.get().made, &SiteCell::default())
     }
 }
 

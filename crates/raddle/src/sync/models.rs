@@ -35,6 +35,17 @@ fn give(lock: &Turnstile, amount: u64) {
     lock.give_if(amount, |taken| taken >= amount).expect("held");
 }
 
+/// Thread 3, which writes and finds nobody inside.
+fn a_writer(lock: &Arc<Turnstile>, inside: &Arc<AtomicUsize>) -> thread::JoinHandle<()> {
+    let (lock, inside) = (lock.clone(), inside.clone());
+    thread::spawn(move || {
+        assert!(write(&lock, 3, true));
+        assert_eq!(inside.fetch_add(10, Ordering::SeqCst), 0);
+        inside.fetch_sub(10, Ordering::SeqCst);
+        give(&lock, MAX);
+    })
+}
+
 /// A reader and a writer come while a reader is inside: nobody sleeps for ever, and no one is inside with a writer.
 fn a_reader_a_writer(order: Order) {
     model(move || {
@@ -49,15 +60,7 @@ fn a_reader_a_writer(order: Order) {
                 give(&lock, 1);
             }
         });
-        let writer = thread::spawn({
-            let (lock, inside) = (lock.clone(), inside.clone());
-            move || {
-                assert!(write(&lock, 3, true));
-                assert_eq!(inside.fetch_add(10, Ordering::SeqCst), 0);
-                inside.fetch_sub(10, Ordering::SeqCst);
-                give(&lock, MAX);
-            }
-        });
+        let writer = a_writer(&lock, &inside);
         give(&lock, 1);
         reader.join().unwrap();
         writer.join().unwrap();
@@ -104,15 +107,7 @@ fn an_upgrade_a_writer(order: Order) {
                 give(&lock, 1);
             }
         });
-        let writer = thread::spawn({
-            let (lock, inside) = (lock.clone(), inside.clone());
-            move || {
-                assert!(write(&lock, 3, true));
-                assert_eq!(inside.fetch_add(10, Ordering::SeqCst), 0);
-                inside.fetch_sub(10, Ordering::SeqCst);
-                give(&lock, MAX);
-            }
-        });
+        let writer = a_writer(&lock, &inside);
         give(&lock, 1);
         upgrader.join().unwrap();
         writer.join().unwrap();

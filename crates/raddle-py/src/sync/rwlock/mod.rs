@@ -3,41 +3,23 @@
 //! `read()` and `write()` are called for every block, so they make nothing: they give out the same two [`RWLockSide`]s
 //! each time. The sides and the lock share the [`Core`], and nothing points back, so there is no cycle to collect.
 
+mod core;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use pyo3::exceptions::PyValueError;
 use pyo3::ffi::PyObject;
 use pyo3::prelude::*;
-use raddle::error::Misuse;
-use raddle::graph::learner::{Taken, Token};
-use raddle::graph::{Call, Description, Hold, Lasting, Resource};
-use raddle::sync::{NotHeld, Policy, RawRwLock, Side};
+use raddle::graph::Resource;
+use raddle::graph::learner::Token;
+use raddle::sync::{NotHeld, Policy, Side};
 
+use self::core::{Core, taken};
 use super::answers::{self, Holder, Timed, Waiter, Within};
-use super::holdings;
-use super::lock::{describe_named, place_taken};
-use super::order::{self, Calls, Learned, Remains};
-use super::{Sharing, me, unheld};
+use super::order::{self, Calls, Learned};
 use crate::fastcall::{Method, guarded, install, none, receiver, truth};
 use crate::limit::{Limit, one_argument};
-use crate::site::{CodeSite, SiteCell};
-use crate::{detach, error, runtime};
-
-/// What a lock and its sides share.
-#[pyclass(frozen)]
-struct Core {
-    /// First, so that its number is gone before the places are.
-    raw: RawRwLock<Sharing>,
-    made: SiteCell,
-    name: Option<String>,
-    written: SiteCell,
-    /// Where the last reader took it, and who that was; nobody, if a writer has taken it since.
-    read: SiteCell,
-    last_reader: AtomicU64,
-    /// Where the one that may upgrade took it.
-    upgradable: SiteCell,
-}
+use crate::runtime;
 
 /// A lock that several threads hold to read, or one to write.
 ///
@@ -76,237 +58,6 @@ pub(crate) struct RWLock {
 pub(crate) struct RWLockSide {
     core: Py<Core>,
     side: Side,
-}
-
-/// A side as a thing that thread `serial` waits for.
-#[derive(Debug)]
-struct Asked {
-    core: Py<Core>,
-    side: Side,
-    serial: u64,
-}
-
-impl Asked {
-    fn holds(&self) -> Vec<Hold> {
-        self.core.get().raw.holds(self.serial, self.side)
-    }
-}
-
-impl Resource for Asked {
-    fn holder(&self) -> Option<Hold> {
-        self.holds().into_iter().next()
-    }
-
-    fn other_holders(&self) -> Vec<Hold> {
-        self.holds().into_iter().skip(1).collect()
-    }
-
-    fn lasting(&self) -> Option<Lasting<'_>> {
-        Some(self.core.get().raw.lasting(self.side))
-    }
-
-    fn identity(&self) -> usize {
-        self.core.as_ptr() as usize
-    }
-
-    fn describe(&self) -> Description {
-        let core = self.core.get();
-        let holder = self.holder().map(|hold| hold.serial);
-        Python::attach(|py| {
-            let name = core.name.as_deref();
-            let nowhere = SiteCell::default();
-            let mut about = describe_named(py, name, ("RWLock", self.identity()), &core.made, &nowhere);
-            about.taken_at = match holder {
-                Some(holder) => core.taken_at(py, holder),
-                None if core.last_reader.load(Ordering::Relaxed) == 0 => place_taken(py, &core.written),
-                None => place_taken(py, &core.read),
-            };
-            about
-        })
-    }
-}
-
-impl Drop for Core {
-    fn drop(&mut self) {
-        holdings::strike(self);
-    }
-}
-
-impl holdings::Held for Core {
-    const KIND: &'static str = "RWLock";
-
-    fn holders(&self, see: &mut dyn FnMut(u64)) {
-        let mut readers = self.raw.readers();
-        readers.sort_unstable();
-        readers.dedup();
-        self.raw.writer().into_iter().chain(readers).for_each(see);
-    }
-
-    fn made(&self) -> u64 {
-        self.made.number()
-    }
-
-    fn taken_by(&self, py: Python<'_>, serial: u64) -> Option<CodeSite> {
-        self.cell_of(serial).and_then(|cell| cell.get(py))
-    }
-
-    fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-}
-
-impl Core {
-    #[inline]
-    fn try_acquire(&self, side: Side) -> bool {
-        let me = me();
-        match side {
-            Side::Read => {
-                let took = self.raw.try_read(me);
-                if took {
-                    self.note_read(me);
-                }
-                took
-            }
-            Side::Write => {
-                let took = self.raw.try_write(me);
-                if took {
-                    self.note_write();
-                }
-                took
-            }
-            Side::Upgradable | Side::Upgrade => self.try_rare(side, me),
-        }
-    }
-
-    /// Not where the two common sides are taken: they are the ones to be quick.
-    #[cold]
-    #[inline(never)]
-    fn try_rare(&self, side: Side, me: u64) -> bool {
-        let took = match side {
-            Side::Upgrade => self.may_upgrade(me) && self.raw.try_upgrade(me),
-            _ => self.raw.try_upgradable(me),
-        };
-        if took {
-            self.note(side, me);
-        }
-        took
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn release_rare(&self, side: Side, me: u64) -> Result<(), NotHeld> {
-        if side == Side::Upgrade { self.raw.downgrade(me) } else { self.raw.release_upgradable(me) }
-    }
-
-    /// Whether `me` is inside `upgradable()`; it may have upgraded.
-    fn may_upgrade(&self, me: u64) -> bool {
-        self.raw.upgrader() == Some(me)
-    }
-
-    fn note(&self, side: Side, me: u64) {
-        match side {
-            Side::Read => self.note_read(me),
-            Side::Write | Side::Upgrade => self.note_write(),
-            Side::Upgradable => self.upgradable.note(|| holdings::enlist(self)),
-        }
-    }
-
-    #[inline]
-    fn note_read(&self, me: u64) {
-        self.read.note(|| holdings::enlist(self));
-        self.last_reader.store(me, Ordering::Relaxed);
-    }
-
-    #[inline]
-    fn note_write(&self) {
-        self.written.note(|| holdings::enlist(self));
-        self.last_reader.store(0, Ordering::Relaxed);
-    }
-
-    /// Where thread `serial`, which holds it, took it, if that is known.
-    fn taken_at(&self, py: Python<'_>, serial: u64) -> Option<raddle::graph::verdict::Place> {
-        self.cell_of(serial).and_then(|cell| place_taken(py, cell))
-    }
-
-    /// Where that is noted.
-    fn cell_of(&self, serial: u64) -> Option<&SiteCell> {
-        if self.raw.writer() == Some(serial) {
-            return Some(&self.written);
-        }
-        if self.raw.upgrader() == Some(serial) {
-            return Some(&self.upgradable);
-        }
-        let reads = self.last_reader.load(Ordering::Relaxed) == serial && self.raw.readers().contains(&serial);
-        reads.then_some(&self.read)
-    }
-
-    #[inline]
-    fn release(&self, side: Side) -> Result<(), NotHeld> {
-        match side {
-            Side::Read => self.raw.release_read(me()),
-            Side::Write => self.raw.release_write(me()),
-            Side::Upgradable | Side::Upgrade => self.release_rare(side, me()),
-        }
-    }
-
-    fn asked(this: &Py<Self>, py: Python<'_>, side: Side) -> Asked {
-        Asked { core: this.clone_ref(py), side, serial: me() }
-    }
-
-    fn acquire(this: &Py<Self>, py: Python<'_>, side: Side, limit: Limit) -> PyResult<bool> {
-        let core = this.get();
-        if core.try_acquire(side) {
-            return Ok(true);
-        }
-        if side == Side::Upgrade && !core.may_upgrade(me()) {
-            let text = "cannot upgrade a lock that this thread did not take with upgradable()";
-            return Err(error::misuse(text, &Misuse::ReleasedUnheld(unheld(&Core::asked(this, py, Side::Upgradable)))));
-        }
-        if limit == Limit::Now {
-            return Ok(false);
-        }
-        let resource = Arc::new(Core::asked(this, py, side));
-        let took = detach::block(py, resource, (Call::Acquire, limit), |blocked| match side {
-            Side::Read => core.raw.read(blocked),
-            Side::Write => core.raw.write(blocked),
-            Side::Upgradable => core.raw.upgradable(blocked),
-            Side::Upgrade => core.raw.upgrade(blocked),
-        })?;
-        if took {
-            core.note(side, me());
-        }
-        Ok(took)
-    }
-
-    #[cold]
-    fn not_held(this: &Py<Self>, py: Python<'_>, side: Side) -> PyErr {
-        let what = match side {
-            Side::Read => "is not read by this thread",
-            Side::Write => "is not written by this thread",
-            Side::Upgradable => "this thread did not take with upgradable(), or has upgraded",
-            Side::Upgrade => "this thread has not upgraded",
-        };
-        let text = format!("cannot release a lock that {what}");
-        error::misuse(&text, &Misuse::ReleasedUnheld(unheld(&Core::asked(this, py, Side::Write))))
-    }
-}
-
-/// What is kept of a take, to read or to write: see [`Token`]. It leads to the core, since a side may be gone before that.
-///
-/// # Safety
-/// `core` must be a living Core, and the thread attached.
-unsafe fn taken<const READS: bool>(core: *const ()) -> Option<Taken> {
-    let address = core.addr();
-    // SAFETY: this function's own condition. The core's cells keep alive what their contents speak of.
-    let (core, py) = unsafe { (receiver::<Core>(core.cast_mut().cast()), Python::assume_attached()) };
-    let (me, last_reader) = (me(), core.last_reader.load(Ordering::Relaxed));
-    let (is_held, site) = match READS {
-        true => (core.raw.reads_of(me) > 0, if last_reader == me { core.read.number() } else { 0 }),
-        false => (core.raw.writer() == Some(me), core.written.number()),
-    };
-    let made = CodeSite::of(py, core.made.number());
-    let remains = || Remains { kind: "RWLock", name: core.name.clone(), address, made };
-    is_held.then(|| remains().taken_at(py, site))
 }
 
 impl Learned for RWLockSide {
@@ -406,16 +157,7 @@ impl RWLock {
                 return Err(PyValueError::new_err(text));
             }
         };
-        let core = Core {
-            raw: RawRwLock::shared(policy),
-            made: SiteCell::here(),
-            name,
-            written: SiteCell::default(),
-            read: SiteCell::default(),
-            last_reader: AtomicU64::new(0),
-            upgradable: SiteCell::default(),
-        };
-        let core = Py::new(py, core)?;
+        let core = Py::new(py, Core::new(policy, name))?;
         let side = |side| Py::new(py, RWLockSide { core: core.clone_ref(py), side });
         Ok(RWLock { read: side(Side::Read)?, write: side(Side::Write)?, core })
     }
@@ -452,10 +194,7 @@ impl RWLock {
     #[getter]
     fn readers(&self, py: Python<'_>) -> Vec<Holder> {
         let core = self.core.get();
-        let mut readers = core.raw.readers();
-        readers.sort_unstable();
-        readers.dedup();
-        readers.into_iter().map(|reader| runtime().holder(reader, core.taken_at(py, reader)).into()).collect()
+        core.readers().into_iter().map(|reader| runtime().holder(reader, core.taken_at(py, reader)).into()).collect()
     }
 
     /// The thread that may upgrade, or has; None if there is none.
@@ -488,15 +227,14 @@ impl RWLock {
     /// End the holds of threads that have ended without giving the lock back; returns how many. Take the lock for writing
     /// next if what it protects may be half done.
     fn recover(&self, py: Python<'_>) -> PyResult<usize> {
-        let raw = &self.core.get().raw;
-        let mut dead: Vec<u64> = raw.readers().into_iter().chain(raw.writer()).collect();
-        dead.sort_unstable();
-        dead.dedup();
+        let core = self.core.get();
+        let mut dead = core.readers();
+        dead.extend(core.raw.writer());
         dead.retain(|serial| runtime().thread(*serial).is_none());
         if dead.is_empty() {
             return Err(answers::not_abandoned(&Core::asked(&self.core, py, Side::Write)));
         }
-        Ok(dead.into_iter().map(|serial| raw.recover(serial)).sum())
+        Ok(dead.into_iter().map(|serial| core.raw.recover(serial)).sum())
     }
 
     fn __repr__(&self) -> String {
