@@ -363,8 +363,10 @@ def test_native_code_that_computes_is_named():
             continue
         time.sleep(0.05)
         activity = thread.activity
-        if thread.join(0) is False:
+        if not thread.join(0):
             break
+    else:
+        pytest.fail("each call was over before it was looked at")
     assert activity.startswith("in native call hashlib.pbkdf2_hmac("), activity
     thread.join()
 
