@@ -29,9 +29,11 @@ watchdog = None
 def pytest_configure(config):
     """Lets the dog out, with the stderr from before the capture.
 
-    A shell that runs this in the background has told it to ignore Ctrl-C, and all it starts; the tests send it.
+    A shell that runs this in the background has told it to ignore Ctrl-C, and all it starts; the tests send it. And without
+    buffers, a line that a program prints is written in pieces, between which another thread's may come.
     """
     global watchdog
+    os.environ.pop("PYTHONUNBUFFERED", None)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "limit(seconds): time after which all stacks are dumped and the run ends")
