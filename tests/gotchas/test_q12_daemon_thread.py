@@ -16,10 +16,46 @@ SLACK = 0.5  # seconds beyond its grace after which the process has ended
 
 
 @pytest.mark.limit(900)
-@pytest.mark.parametrize("under", [(), RADDLE_RUN], ids=["import", "run"])
-def test_printing_daemons_of_an_unmodified_program_do_not_disturb_its_end(under):
-    for ended in many(PRINTERS, under=under):
+@pytest.mark.parametrize(("first", "under"), [("raddle.install()", ()), ("", RADDLE_RUN)], ids=["install", "run"])
+def test_printing_daemons_of_an_unmodified_program_do_not_disturb_its_end(first, under):
+    """On the standard library every second run ends with "Fatal Python error: could not acquire lock for <stdout>"."""
+    for ended in many(first + PRINTERS, under=under):
         assert (ended.code, ended.err) == (0, "")
+
+
+@pytest.mark.limit(900)
+@pytest.mark.parametrize(
+    "older", ["", "import atexit; atexit.register(print, 'the last of all', file=sys.stderr)"], ids=["last", "older"]
+)
+def test_daemons_that_write_in_any_way_do_not_disturb_the_end(older):
+    """Text, bytes, errors, a log with its lock; with an `atexit` callback that is older than raddle, and so comes after it."""
+    program = f"""
+import sys
+{older}
+import raddle
+import logging, threading, time
+logging.basicConfig(stream=sys.stderr)
+
+def text():
+    print("a line")
+def more():
+    sys.stdout.writelines(["a line\\n"] * 3)
+def bytes():
+    sys.stdout.buffer.write(b"a line\\n")
+def log():
+    logging.warning("a line")
+def again(write):
+    while True:
+        write()
+
+raddle.install()
+for write in (text, text, more, bytes, log, log):
+    threading.Thread(target=again, args=(write,), daemon=True).start()
+time.sleep(0.02)
+"""
+    for ended in many(program, prelude=""):
+        said = set(ended.err.splitlines())
+        assert (ended.code, said - {"WARNING:root:a line", "the last of all", ""}) == (0, set())
 
 
 @pytest.mark.limit(900)

@@ -86,13 +86,15 @@ fn is_closed() -> bool {
     CLOSED.load(Ordering::SeqCst)
 }
 
+/// The last `atexit` callback, if nobody has registered one before.
 #[pyfunction]
-fn close(py: Python<'_>) {
+fn close(py: Python<'_>) -> PyResult<()> {
     CLOSED.store(true, Ordering::SeqCst);
     let deadline = Time::now().after(Duration::from_secs(1));
     while ENTERING.load(Ordering::SeqCst) > 0 && Time::now() < deadline {
         py.detach(|| std::thread::sleep(Duration::from_micros(100)));
     }
+    shutdown::settle(py)
 }
 
 /// Before a fork: the process has no more threads than its program.

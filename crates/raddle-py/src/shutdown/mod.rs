@@ -13,6 +13,7 @@
 //! Who asks for the end, and how: `requests.rs`.
 
 mod requests;
+mod streams;
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,6 +35,7 @@ use crate::{detach, host, runtime, stop};
 
 pub(crate) use requests::{ends_by, handle_if_default, is_our_handler};
 use requests::{give_back, withdraw};
+pub(crate) use streams::settle;
 
 /// How far the end has come.
 static PHASE: AtomicU8 = AtomicU8::new(RUNNING);
