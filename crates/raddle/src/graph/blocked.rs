@@ -390,6 +390,12 @@ impl<'a> Blocked<'a> {
         if !step.hold.strict || self.call != Call::Acquire {
             return Ok(Some((Finding::OwnerDead(Box::new(step)), OWNER_DEAD_GRACE)));
         }
+        // It may have let go and ended between the two looks, at the object and at its holder. What is left by a thread that
+        // was seen to have ended stays left.
+        let (again, end) = self.runtime.walk_from(self.me);
+        if !matches!(end, End::Dead) || !same(std::slice::from_ref(&step), &again) {
+            return Ok(None);
+        }
         let verdict = self.runtime.describe_owner_dead(&step, true);
         self.runtime.tell(&verdict);
         Err(Halt::Abandoned(Box::new(verdict)))
