@@ -3,6 +3,7 @@
 import sys
 from collections import deque
 from collections.abc import Callable
+from os import PathLike
 from types import GenericAlias, TracebackType
 from typing import Any, Generic, Self, TypeVar, final, overload
 
@@ -682,6 +683,8 @@ def unasked(worker: ThreadHandle, error: BaseException, submission: Submission |
 def found() -> dict[str, int]: ...
 def explain(code: str) -> str | None: ...
 def codes() -> list[tuple[str, str]]: ...
+def record(path: str | PathLike[str], bytes: int, program: str) -> None: ...
+def read_recording(path: str | PathLike[str], form: str) -> str: ...
 
 @final
 class ShutdownCallback:

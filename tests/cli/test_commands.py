@@ -44,7 +44,7 @@ def test_an_unknown_command_is_refused_with_a_way_out(tmp_path):
     ended = run([*RADDLE, "app.py"], tmp_path)
     assert (ended.status, ended.out) == (2, "")
     assert ended.err == (
-        "raddle has no command 'app.py' (it has run, explain, gotchas; to run a program: raddle run app.py)\n"
+        "raddle has no command 'app.py' (it has run, report, postmortem, explain, gotchas; to run a program: raddle run app.py)\n"
     )
 
 

@@ -156,6 +156,9 @@ fn hand_to_hook(verdict: &Verdict) -> bool {
 
 /// Straight to the descriptor: the program's `sys.stderr` may be what the threads wait for.
 fn print(verdict: &Verdict) {
+    if let Some(recorder) = runtime().recorder() {
+        recorder.note_verdict(verdict.code().id(), &raddle_report::render(verdict, &Style::plain()));
+    }
     if hand_to_hook(verdict) {
         return;
     }

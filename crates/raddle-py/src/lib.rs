@@ -16,6 +16,7 @@ mod limit;
 mod naming;
 mod outcome;
 mod queue;
+mod recording;
 mod several;
 mod shutdown;
 mod site;
@@ -56,5 +57,6 @@ fn _raddle(module: &Bound<'_, PyModule>) -> PyResult<()> {
     job::add_to(module)?;
     host::add_to(module)?;
     lifecycle::add_to(module)?;
+    recording::add_to(module)?;
     shutdown::add_to(module)
 }

@@ -94,6 +94,7 @@ fn close(py: Python<'_>) -> PyResult<()> {
     while ENTERING.load(Ordering::SeqCst) > 0 && Time::now() < deadline {
         py.detach(|| std::thread::sleep(Duration::from_micros(100)));
     }
+    runtime().recorder().inspect(|recorder| recorder.end());
     shutdown::settle(py)
 }
 

@@ -4,6 +4,7 @@
 //! the interpreter's own frame. The layout of that is internal. [`calibrate`] compares what it reads at import with what
 //! the public functions say, and unless they agree the public ones, which cost some 20 ns more, are used for good.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -187,6 +188,14 @@ impl SiteCell {
         self.0.load(Ordering::Relaxed)
     }
 
+    /// Of the cell of where an object was made, and its name: what tells it from another one that had its address before.
+    pub(crate) fn key(&self, name: Option<&str>) -> u64 {
+        let Some(name) = name else { return self.number() };
+        let mut hasher = DefaultHasher::new();
+        (self.number(), name).hash(&mut hasher);
+        hasher.finish()
+    }
+
     /// What is remembered.
     pub(crate) fn get(&self, py: Python<'_>) -> Option<CodeSite> {
         CodeSite::of(py, self.0.load(Ordering::Acquire))
@@ -261,6 +270,10 @@ impl CodeSite {
 impl Site for CodeSite {
     fn place(&self) -> Option<Place> {
         Python::attach(|py| self.read(py).ok())
+    }
+
+    fn key(&self) -> u64 {
+        pack(self.code.as_ptr(), self.index as i64)
     }
 }
 

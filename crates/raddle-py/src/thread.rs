@@ -282,7 +282,7 @@ impl ThreadHandle {
 
     /// Notes its new name.
     fn rename(&self, name: &str) {
-        self.thread.rename(name);
+        runtime().rename(&self.thread, name);
     }
 
     /// Notes the error that left its function. `sys.exit()` is a way to return.

@@ -35,6 +35,7 @@ mod annotation;
 mod detail;
 mod explain;
 mod page;
+mod recording;
 mod source;
 mod style;
 mod summary;
@@ -46,6 +47,7 @@ use raddle::graph::verdict::Verdict;
 pub use annotation::annotation;
 pub use detail::{detail, overdue};
 pub use explain::{codes, explain};
+pub use recording::{Ended, Object, Recording, Span, Story, Unreadable};
 pub use style::Style;
 pub use summary::summary;
 

@@ -1,7 +1,9 @@
 //! The default runtime, for Rust programs.
 
 use std::convert::Infallible;
+use std::io;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 use std::time::Duration;
@@ -9,6 +11,8 @@ use std::time::Duration;
 use crate::error::{LockError, Panic};
 use crate::graph::verdict::{Verdict, Whereabouts};
 use crate::graph::{Blocked, Call, Halt, Interrupt, Resource, Site, Sleeper};
+use crate::observe::recording::Recorder;
+use crate::observe::recording::format::Note;
 use crate::runtime::{Host, Runtime};
 use crate::seam::{Parker, Time, Woken};
 use crate::stop::Stopped;
@@ -121,6 +125,42 @@ pub fn runtime() -> &'static Runtime {
     &RUNTIME
 }
 
+/// Records what every thread of this crate does from now on, in a new file of `bytes` bytes: `raddle report FILE` and
+/// `raddle postmortem FILE` read it, also while the program runs and after it was killed. Where there is too little room, the latest
+/// is kept.
+///
+/// # Errors
+/// What keeps the file from being made: no right to, no room, a size below [`SMALLEST`](crate::observe::recording::SMALLEST);
+/// [`AlreadyExists`](io::ErrorKind::AlreadyExists) if the program is recorded already.
+///
+/// ```
+/// let file = std::env::temp_dir().join(format!("bank-{}.rec", std::process::id()));
+/// raddle::record(&file, 4 << 20)?;
+/// raddle::spawn("clerk", || ()).unwrap().join().unwrap();
+///
+/// let recording = raddle_report::Recording::read(&std::fs::read(&file)?).unwrap();
+/// assert_eq!(recording.threads[1].thread.name, "clerk");
+/// # std::fs::remove_file(file)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn record(file: impl AsRef<Path>, bytes: u64) -> io::Result<()> {
+    if runtime().recorder().is_some() {
+        return Err(recorded_already());
+    }
+    let recorder = Recorder::create(file.as_ref(), bytes)?;
+    recorder.note(&Note::Program { text: std::env::args().collect::<Vec<_>>().join(" ") });
+    // The calling thread is to be in it from the start.
+    current();
+    runtime().record(recorder).map_err(|_| recorded_already())
+}
+
+fn recorded_already() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::AlreadyExists,
+        "the program is recorded already (call raddle::record once, early in main)",
+    )
+}
+
 /// Calls `hook` with everything that the runtime finds out, on the thread that found it.
 ///
 /// ```
@@ -213,7 +253,9 @@ pub fn shutdown(grace: Duration) -> Vec<Whereabouts> {
         let ended = block(thread.end(), (Call::Exit, Some(until.left())), site, |blocked| thread.wait_for_end(blocked));
         Ok::<_, Infallible>(ended.is_ok())
     };
-    match runtime().let_go(all, &stopped, awaits) {
+    let left = runtime().let_go(all, &stopped, awaits);
+    runtime().recorder().inspect(|recorder| recorder.end());
+    match left {
         Ok(left) => left,
         Err(never) => match never {},
     }

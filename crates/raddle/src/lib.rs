@@ -38,7 +38,7 @@ pub use error::{BarrierError, JoinError, LockError, Panic};
 #[cfg(not(loom))]
 pub use executor::{Pool, Task, TaskError};
 #[cfg(not(loom))]
-pub use facade::{HookHandle, current, on_shutdown, on_unhandled, on_verdict, runtime, shutdown, threads};
+pub use facade::{HookHandle, current, on_shutdown, on_unhandled, on_verdict, record, runtime, shutdown, threads};
 #[cfg(not(loom))]
 pub use scope::{Scope, scope};
 pub use stop::Stopped;

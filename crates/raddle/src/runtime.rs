@@ -7,12 +7,13 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Debug;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::graph::verdict::{Cause, Place, Reason, ThreadKind, Verdict, Wait};
 use crate::graph::{Call, Description, End, ForeignWait, Found, Hold, Knot, Record, Resource, Step, Walk, knot, walk};
+use crate::observe::recording::Recorder;
 use crate::seam::{Guard, Mutex, Parker, Time};
 use crate::thread::{Callbacks, Carriers, Origin, Registry, State, Thread};
 use crate::timer::Timers;
@@ -128,6 +129,7 @@ pub struct Runtime {
     turn: Mutex<HashSet<u64>>,
     /// What is called when the program is about to end.
     pub(crate) shutdown: Arc<Mutex<Callbacks>>,
+    recorder: OnceLock<Arc<Recorder>>,
 }
 
 impl Runtime {
@@ -148,7 +150,26 @@ impl Runtime {
             held_up: Mutex::default(),
             turn: Mutex::default(),
             shutdown: Arc::default(),
+            recorder: OnceLock::new(),
         }
+    }
+
+    /// Has everything that threads do from now on recorded. Runs code of the host.
+    ///
+    /// # Errors
+    /// The recorder back, if there is one already.
+    #[cfg(not(loom))]
+    pub fn record(&self, recorder: Arc<Recorder>) -> Result<(), Arc<Recorder>> {
+        self.recorder.set(recorder)?;
+        let threads = self.threads();
+        self.recorder().inspect(|recorder| threads.iter().for_each(|thread| recorder.met(thread)));
+        Ok(())
+    }
+
+    /// Who records what threads do, if somebody does.
+    #[inline]
+    pub fn recorder(&self) -> Option<&Recorder> {
+        self.recorder.get().map(|recorder| &**recorder)
     }
 
     /// What is done about deadlocks from now on.
@@ -202,6 +223,8 @@ impl Runtime {
         let mut registry = self.registry.lock();
         registry.add(Arc::clone(thread));
         self.threads.store(registry.len(), Ordering::SeqCst);
+        drop(registry);
+        self.recorder().inspect(|recorder| recorder.met(thread));
     }
 
     /// A thread that is about to be started, known from now on.
@@ -218,6 +241,12 @@ impl Runtime {
         self.threads.load(Ordering::Relaxed) <= 1
     }
 
+    /// Gives a thread another name.
+    pub fn rename(&self, thread: &Thread, name: &str) {
+        thread.rename(name);
+        self.recorder().inspect(|recorder| recorder.renamed(thread));
+    }
+
     /// Takes a thread out that never ran.
     pub fn forget(&self, thread: &Thread) {
         let mut registry = self.registry.lock();
@@ -229,6 +258,7 @@ impl Runtime {
 
     /// Nothing of the thread runs any more.
     pub(crate) fn ended(&self, thread: &Arc<Thread>) {
+        self.recorder().inspect(|recorder| recorder.ended(thread));
         let mut registry = self.registry.lock();
         registry.remove(thread.serial());
         self.threads.store(registry.len(), Ordering::SeqCst);
@@ -299,12 +329,14 @@ impl Runtime {
 
     pub(crate) fn host_adopts(&self, thread: &Thread) {
         self.host.adopted(thread);
+        self.recorder().inspect(|recorder| recorder.renamed(thread));
     }
 
     /// To be called in the child of a fork by its only thread, which is `survivor`.
     pub fn after_fork_in_child(&self, survivor: &Arc<Thread>) {
         crate::seam::after_fork_in_child();
         crate::wait::fork::after_fork_in_child();
+        self.recorder().inspect(|recorder| recorder.after_fork_in_child());
         survivor.set_kind(ThreadKind::Main);
         self.carriers.after_fork_in_child();
         self.asleep.store(0, Ordering::SeqCst);
@@ -352,6 +384,7 @@ impl Runtime {
             since: Time::now(),
             timed: false,
         };
+        self.recorder().inspect(|recorder| recorder.waits(main, &record, record.since));
         *main.wait.lock() = Some(record);
         self.fell_asleep(main, epoch, &resource);
         // Those who sleep already have looked before main was done.
@@ -364,6 +397,7 @@ impl Runtime {
     pub fn threads_are_done(&self, main: &Thread) {
         let record = main.wait.lock().take();
         record.inspect(|record| self.woke_up(record.epoch, &record.resource));
+        self.recorder().inspect(|recorder| recorder.goes_on(main));
     }
 
     // ---- looking ----

@@ -13,6 +13,8 @@ USAGE = """\
 usage: raddle COMMAND ...
 
   run      run a Python program on raddle:  raddle run app.py --its-own options
+  report   what a recording of it shows:    raddle run --record FILE app.py, then raddle report FILE
+  postmortem  where every thread was at the end of a recording, also of a program that was killed
   explain  what a code of a report means:   raddle explain RD001
   gotchas  what raddle does about the well-known gotchas of threads, shown on both runtimes
 
@@ -34,6 +36,10 @@ def main(argv: "Sequence[str] | None" = None) -> int:
         from raddle.cli import run
 
         return run.main(rest)
+    if command in ("report", "postmortem"):
+        from raddle.cli import report
+
+        return report.main(command, rest)
     if command == "explain":
         from raddle.cli import explain
 
@@ -63,4 +69,6 @@ def _about(option: str) -> int:
     if not option:
         print(USAGE, end="", file=sys.stderr)
         return USAGE_ERROR
-    return complain(f"has no command {option!r} (it has run, explain, gotchas; to run a program: raddle run {option})")
+    return complain(
+        f"has no command {option!r} (it has run, report, postmortem, explain, gotchas; to run a program: raddle run {option})"
+    )

@@ -20,7 +20,7 @@ import raddle
 from raddle import _raddle
 from raddle._imports import Watch
 from raddle._unraisable import ended_a_thread
-from raddle.cli import complain, program
+from raddle.cli import USAGE_ERROR, complain, program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,6 +45,9 @@ PROGRAM is what python takes, or a command:
                     report of the others; report: a report of all; off
   --deadlock-grace SECONDS  for how long what may pass by itself must stand before it is reported (default: 0.2)
   --lock-order MODE report (default): a report of locks that threads take in opposite orders, before they deadlock; off
+  --record FILE     record what every thread does, for raddle report FILE and raddle postmortem FILE; the recording is good
+                    also if the program is killed
+  --record-size MB  how much room that takes (default: 64); where it is too little, the latest is kept
   --hold-warn SECONDS  a report (RD013) of who has held a lock for so long while others wait for it (default: none)
 
   What `raddle.install` knows about the end of a program, by the same names:
@@ -61,6 +64,7 @@ ANY = ("RD001", "RD002", "RD003", "RD004", "RD006")
 MODES = {"--deadlocks": ("raise", "report", "off"), "--lock-order": ("report", "off"), "--sigterm": ("stop", "default")}
 DEFAULTS = {"--fail-on": "RD001", "--deadlocks": "raise", "--lock-order": "report", "--sigterm": "default"}
 # Times, which `install` knows by the same names. Each with an example; none is set by default.
+RECORD = {"--record": "FILE", "--record-size": "64"}  # with an example of each value
 SECONDS = {
     "--deadlock-grace": "0.2",
     "--hold-warn": "0.5",
@@ -68,6 +72,9 @@ SECONDS = {
     "--exit-notice": "5.0",
     "--exit-timeout": "30.0",
 }
+
+
+EXAMPLES = DEFAULTS | SECONDS | RECORD
 
 
 class Refused(Exception):
@@ -91,9 +98,12 @@ def main(arguments: "Sequence[str]") -> int:
             if options[name] not in modes:
                 raise Refused(f"{name}: unknown mode {options[name]!r} (it is one of {', '.join(modes)})")
         limits = {name[2:].replace("-", "_"): read_seconds(name, options[name]) for name in SECONDS if name in options}
+        size = read_size(options.get("--record-size", RECORD["--record-size"]))
         found = program.find(rest)
     except (Refused, program.NotPython, program.Terminal) as problem:
         return complain(f"run: {problem}")
+    if "--record" in options and not _record(options["--record"], size, rest):
+        return USAGE_ERROR
     _settle_at_exit(codes)
     raddle.install(
         deadlocks=options["--deadlocks"],
@@ -141,13 +151,13 @@ def read_options(arguments: "Sequence[str]") -> "tuple[dict[str, str], list[str]
     options, rest = dict(DEFAULTS), list(arguments)
     while rest and rest[0].startswith("-") and rest[0][:2] not in ("-", "-m", "-c"):
         name, has_value, value = rest.pop(0).partition("=")
-        if name not in DEFAULTS and name not in SECONDS:
+        if name not in EXAMPLES:
             raise Refused(
-                f"unknown option {name!r} (raddle run has {', '.join(DEFAULTS | SECONDS)}; the program's options go after the"
+                f"unknown option {name!r} (raddle run has {', '.join(EXAMPLES)}; the program's options go after the"
                 f" program, those of the interpreter to python: python {name} -m raddle run ...)"
             )
         if not has_value and not rest:
-            raise Refused(f"{name} needs a value, as in {name} {(DEFAULTS | SECONDS)[name]}")
+            raise Refused(f"{name} needs a value, as in {name} {EXAMPLES[name]}")
         options[name] = value if has_value else rest.pop(0)
     if not rest:
         raise Refused(
@@ -179,6 +189,25 @@ def read_seconds(name: str, text: str) -> float:
     if not 0 <= seconds < float("inf") or (seconds == 0 and name == "--hold-warn"):
         raise Refused(f"{name}: a number of seconds is needed, got {text!r}, as in {name} {SECONDS[name]}")
     return seconds
+
+
+def read_size(text: str) -> int:
+    """The value of `--record-size`, in bytes. Raises `Refused` for what is none."""
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 1 << 20:
+        raise Refused(
+            f"--record-size: a whole number of megabytes from 1 is needed, got {text!r}, as in --record-size 64"
+        )
+    return int(text) << 20
+
+
+def _record(path: str, size: int, command: "Sequence[str]") -> bool:
+    """Begin the recording; says why if that cannot be done."""
+    try:
+        _raddle.record(path, size, " ".join(command))
+    except OSError as error:
+        complain(f"run: --record: {path}: {error.strerror}")
+        return False
+    return True
 
 
 def _settle_at_exit(codes: "frozenset[str]") -> None:

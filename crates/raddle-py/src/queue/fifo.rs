@@ -71,6 +71,10 @@ impl Resource for Waited {
         self.0.get().producers.all()
     }
 
+    fn key(&self) -> Option<(usize, u64)> {
+        Some((self.0.as_ptr() as usize, self.0.get().made.key(None)))
+    }
+
     fn describe(&self) -> Description {
         Python::attach(|py| {
             let kind = self.0.bind(py).get_type().name().map_or_else(|_| "Queue".into(), |name| name.to_string());

@@ -40,6 +40,10 @@ impl Resource for Waited {
         false
     }
 
+    fn key(&self) -> Option<(usize, u64)> {
+        Some((self.0.as_ptr() as usize, self.0.get().made.key(None)))
+    }
+
     fn describe(&self) -> Description {
         let made = &self.0.get().made;
         Python::attach(|py| describe(py, "SimpleQueue", self.0.as_ptr() as usize, made, &SiteCell::default()))

@@ -38,6 +38,10 @@ struct Terms {
 }
 
 impl Describe for Barrier {
+    fn key(&self) -> u64 {
+        self.made.key(None)
+    }
+
     fn describe(this: &Bound<'_, Self>) -> Description {
         describe_object(this, "Barrier", &this.get().made, &SiteCell::default())
     }

@@ -28,6 +28,10 @@ pub(crate) struct Event {
 }
 
 impl Describe for Event {
+    fn key(&self) -> u64 {
+        self.made.key(None)
+    }
+
     fn describe(this: &Bound<'_, Self>) -> Description {
         describe_object(this, "Event", &this.get().made, &SiteCell::default())
     }

@@ -33,6 +33,10 @@ pub(crate) struct CountDownLatch {
 }
 
 impl Describe for CountDownLatch {
+    fn key(&self) -> u64 {
+        self.made.key(self.name.as_deref())
+    }
+
     fn describe(this: &Bound<'_, Self>) -> Description {
         let (latch, nowhere) = (this.get(), SiteCell::default());
         let kind = ("CountDownLatch", this.as_ptr() as usize);

@@ -36,6 +36,11 @@ impl Resource for Doing {
         self.0.as_ptr() as usize
     }
 
+    fn key(&self) -> Option<(usize, u64)> {
+        let once = self.0.get();
+        Some((self.identity(), once.made.key(once.name.as_deref())))
+    }
+
     fn describe(&self) -> Description {
         let once = self.0.get();
         let name = once.name.as_deref();

@@ -181,7 +181,11 @@ fn tell_of_take_of<L: Learned>(lock: &L, token: Token, owned: bool, waits: bool)
     if lock.depth(me) > 1 {
         return;
     }
+    let is_new = lock.number_so_far() == 0;
     let take = Take { number: lock.number(), owned, waits, reads: lock.reads(), token };
+    if is_new && learner::is_recorded() {
+        quietly(move || learner::introduce(&take));
+    }
     if learner::took(me, take, runtime) {
         quietly(|| learner::teach(runtime()));
     }

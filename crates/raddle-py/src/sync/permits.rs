@@ -60,6 +60,11 @@ impl Resource for Wanted {
         self.semaphore.as_ptr() as usize
     }
 
+    fn key(&self) -> Option<(usize, u64)> {
+        let semaphore = self.semaphore.get();
+        Some((self.identity(), semaphore.made.key(semaphore.name.as_deref())))
+    }
+
     fn describe(&self) -> Description {
         let semaphore = self.semaphore.get();
         let holder = self.holder().map(|hold| hold.serial);

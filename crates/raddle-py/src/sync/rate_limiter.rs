@@ -41,6 +41,10 @@ pub(crate) struct RateLimiter {
 }
 
 impl Describe for RateLimiter {
+    fn key(&self) -> u64 {
+        self.made.key(self.name.as_deref())
+    }
+
     fn describe(this: &Bound<'_, Self>) -> Description {
         let (limiter, nowhere) = (this.get(), SiteCell::default());
         let kind = ("RateLimiter", this.as_ptr() as usize);

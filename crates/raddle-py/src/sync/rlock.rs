@@ -134,6 +134,10 @@ impl Resource for Held {
         self.0.as_ptr() as usize
     }
 
+    fn key(&self) -> Option<(usize, u64)> {
+        Some((self.identity(), self.0.get().made.key(None)))
+    }
+
     fn describe(&self) -> Description {
         let lock = self.0.get();
         Python::attach(|py| {

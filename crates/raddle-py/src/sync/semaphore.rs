@@ -104,6 +104,10 @@ fn permits(value: &Bound<'_, PyAny>) -> PyResult<u64> {
 }
 
 impl Describe for Semaphore {
+    fn key(&self) -> u64 {
+        self.made.key(None)
+    }
+
     fn describe(this: &Bound<'_, Self>) -> Description {
         let kind = this.get_type().name().map_or_else(|_| "Semaphore".into(), |name| name.to_string());
         describe_object(this, &kind, &this.get().made, &SiteCell::default())

@@ -90,6 +90,11 @@ impl Resource for Held {
         self.0.as_ptr() as usize
     }
 
+    fn key(&self) -> Option<(usize, u64)> {
+        let lock = self.0.get();
+        Some((self.identity(), lock.made.key(lock.name.as_deref())))
+    }
+
     fn describe(&self) -> Description {
         let lock = self.0.get();
         let name = lock.name.as_deref();

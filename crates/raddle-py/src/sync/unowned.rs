@@ -7,8 +7,11 @@ use pyo3::prelude::*;
 use raddle::graph::{Description, Hold, Resource};
 
 /// A class of such things.
-pub(super) trait Describe: PyClass + Sync {
+pub(super) trait Describe: PyClass<Frozen = pyo3::pyclass::boolean_struct::True> + Sync {
     fn describe(this: &Bound<'_, Self>) -> Description;
+
+    /// What tells it from another object that had its address before.
+    fn key(&self) -> u64;
 }
 
 /// One of them, as a thing to wait for.
@@ -27,6 +30,10 @@ impl<T: Describe> Resource for Unowned<T> {
 
     fn identity(&self) -> usize {
         self.0.as_ptr() as usize
+    }
+
+    fn key(&self) -> Option<(usize, u64)> {
+        Some((self.identity(), self.0.get().key()))
     }
 
     fn can_be_left(&self) -> bool {

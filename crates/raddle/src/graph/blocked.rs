@@ -210,6 +210,7 @@ impl<'a> Blocked<'a> {
             since,
             timed,
         };
+        self.runtime.recorder().inspect(|recorder| recorder.waits(self.me, &record, since));
         self.outer = self.me.wait.lock().replace(record).map(Box::new);
         self.published = Some(Published { generation: fork_generation(), since, epoch, timed });
         if !timed {
@@ -232,6 +233,7 @@ impl<'a> Blocked<'a> {
                 self.runtime.woke_up(published.epoch, &self.resource);
             }
             drop(record);
+            self.runtime.recorder().inspect(|recorder| recorder.goes_on(self.me));
         }
     }
 

@@ -26,11 +26,13 @@
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashSet};
 use std::fmt::Debug;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use super::order::{Held, Lesson, Number, Orders};
 use super::verdict::{Nested, ObjectInfo, Verdict};
 use super::{Description, Site};
+use crate::observe::recording::format::Note;
+use crate::observe::recording::{Hand, Recorder};
 use crate::runtime::Runtime;
 use crate::seam::Mutex;
 use crate::thread::Thread;
@@ -107,6 +109,36 @@ impl Evidence {
     }
 }
 
+/// A recording in which it is written down what threads hold.
+static RECORDER: OnceLock<Arc<Recorder>> = OnceLock::new();
+
+/// Has it written down in a recording what threads hold, from the next lock on that each takes with empty hands. Only the first
+/// call counts.
+pub fn record(recorder: Arc<Recorder>) {
+    let _ = RECORDER.set(recorder);
+}
+
+/// Whether somebody wants to know what locks are called that threads hold.
+#[inline]
+pub fn is_recorded() -> bool {
+    RECORDER.get().is_some()
+}
+
+/// Notes what the lock is that the calling thread has just taken, for the first time. Runs code of the host.
+#[cold]
+pub fn introduce(take: &Take) {
+    let Some(recorder) = RECORDER.get().filter(|recorder| recorder.names_one_more()) else { return };
+    let taken = {
+        let memory = LEARNED.lock_keeping();
+        let is_alive = memory.living.contains(&take.number);
+        // SAFETY: this thread has taken it, it is alive, and the mutex is held.
+        is_alive.then(|| unsafe { (take.token.read)(take.token.lock) }).flatten()
+    };
+    if let Some(Description { kind, name, .. }) = taken.map(|taken| taken.lock.describe()) {
+        recorder.note(&Note::Lock { number: take.number, kind, name });
+    }
+}
+
 /// What a thread knows of itself.
 struct Mine {
     /// Whose this is: a thread of the system can be one after the other.
@@ -118,6 +150,8 @@ struct Mine {
     shown: Vec<u64>,
     /// What is learned when its first lock is released.
     pending: Vec<Lesson<Arc<Evidence>>>,
+    /// Where `held` is written down, if it is.
+    hand: Option<(&'static Recorder, Hand)>,
 }
 
 thread_local! {
@@ -185,7 +219,8 @@ fn with_mine<R>(me: u64, body: impl FnOnce(&mut Mine) -> R) -> Option<R> {
 /// A thread of the system has become another thread.
 #[cold]
 fn renew(mine: &RefCell<Mine>, me: u64) {
-    drop(mine.replace(Mine { serial: me, ..Mine::EMPTY }));
+    let hand = RECORDER.get().and_then(|recorder| Some((&**recorder, recorder.hand(me)?)));
+    drop(mine.replace(Mine { serial: me, hand, ..Mine::EMPTY }));
 }
 
 impl Take {
@@ -197,12 +232,23 @@ impl Take {
 }
 
 impl Mine {
-    const EMPTY: Mine = Mine { serial: 0, held: Vec::new(), digest: 0, shown: Vec::new(), pending: Vec::new() };
+    const EMPTY: Mine =
+        Mine { serial: 0, held: Vec::new(), digest: 0, shown: Vec::new(), pending: Vec::new(), hand: None };
 
     #[inline]
     fn push(&mut self, take: Take) {
         self.digest ^= mixed(take.key());
         self.held.push(take);
+        self.show(self.held.len() - 1);
+    }
+
+    /// Writes down what is held, of which that from place `from` on is new.
+    #[inline]
+    fn show(&self, from: usize) {
+        if let Some((recorder, hand)) = &self.hand {
+            let numbers = self.held[from..].iter().map(|take| take.number);
+            recorder.show(hand, from, numbers, self.held.len());
+        }
     }
 
     /// The same with other locks in hand.
@@ -226,6 +272,7 @@ impl Mine {
             return Released::Foreign;
         };
         self.digest ^= mixed(self.held.remove(at).key());
+        self.show(at);
         if self.pending.is_empty() { Released::Quietly } else { Released::Proof }
     }
 
@@ -244,6 +291,7 @@ impl Mine {
         let latest = self.held.iter().enumerate().filter(is_latest).map(|(_, take)| take);
         let held: Vec<_> = latest.filter_map(read).collect();
         self.held = held.iter().map(|(take, _)| *take).collect();
+        self.show(0);
         self.digest = self.held.iter().fold(0, |digest, take| digest ^ mixed(take.key()));
         held
     }
@@ -293,6 +341,9 @@ pub fn settle(runtime: &'static Runtime, number: Number, released: Released) {
     if is_foreign {
         let waste = LEARNED.lock_keeping().orders.share(number);
         drop(waste);
+        if let Some(recorder) = RECORDER.get() {
+            recorder.note_signal(number);
+        }
     }
     let first_is = |lesson: &mut Lesson<_>| lesson.first == number;
     let proved = MINE.try_with(|mine| mine.borrow_mut().pending.extract_if(.., first_is).collect::<Vec<_>>());

@@ -33,6 +33,8 @@ mod walk;
 pub use blocked::{Blocked, Call, Halt, Interrupt, Sleeper};
 pub(crate) use knot::{Knot, knot};
 pub(crate) use long_hold::Watch;
+#[cfg(not(loom))]
+pub(crate) use resource::key_of;
 pub use resource::{Description, ForeignWait, Hold, Resource, Site};
 pub(crate) use walk::{End, Found, Step, Walk, walk};
 

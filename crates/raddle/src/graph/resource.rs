@@ -1,6 +1,7 @@
 //! What the graph asks of the things that threads wait for.
 
 use std::fmt::Debug;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::panic::Location;
 use std::sync::Arc;
 
@@ -23,6 +24,12 @@ pub trait Resource: Send + Sync + Debug {
     /// Which object it is, as a number that no two living ones share; 0 if nobody is to ask who waits for it.
     fn identity(&self) -> usize {
         0
+    }
+
+    /// By what a recording knows the object, whichever way of asking this is: its address, and a number that tells it from
+    /// another object that had the address before, such as where it was made. `None`: it is not told from others.
+    fn key(&self) -> Option<(usize, u64)> {
+        None
     }
 
     /// The present hold, if it is a thing of which one hold can be told from the next by a thread that waits for it. Called by
@@ -54,6 +61,14 @@ pub trait Resource: Send + Sync + Debug {
 
     /// What a person should read about it. Called only for a report, by a thread that may run code of the host.
     fn describe(&self) -> Description;
+}
+
+/// Of a Rust object: what tells it from another one that had its address before.
+#[cfg(not(loom))]
+pub(crate) fn key_of(made: &Location<'static>, name: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (made, name).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// A thread's wait for something that the host keeps the books of, such as an import.
@@ -104,11 +119,22 @@ impl dyn Resource + '_ {
 pub trait Site: Send + Sync + Debug {
     /// The place. Called only for a report, by a thread that may run code of the host.
     fn place(&self) -> Option<Place>;
+
+    /// A number that no other place has for as long as this one is kept; 0: none.
+    fn key(&self) -> u64 {
+        0
+    }
 }
 
 impl Site for Location<'static> {
     fn place(&self) -> Option<Place> {
         Some(Place::from(self))
+    }
+
+    fn key(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.hash(&mut hasher);
+        hasher.finish().max(1)
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! `describe.rs` makes a person's words of the graph's facts (a record becomes a [`Wait`](crate::graph::verdict::Wait)),
 //! `snapshot.rs` does so for all threads at once, and the verdicts that are no more than a look (`RD003`, `RD005`,
-//! `RD007`) are built from those. What follows from a fact is the business of `graph` and of the runtime.
+//! `RD007`) are built from those. `recording` keeps what happened in a file. What follows from a fact is the business of `graph` and of the runtime.
 //!
 //! # When
 //!
@@ -12,6 +12,7 @@
 //! and would change the program that is looked at.
 
 mod describe;
+pub mod recording;
 mod snapshot;
 
 pub use snapshot::{Activity, Snapshot, ThreadSnapshot};

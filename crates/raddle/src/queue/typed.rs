@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::Producers;
 use super::raw::{Container, Denied, RawQueue, Refused, TooManyDone};
 use crate::facade::block;
-use crate::graph::{Call, Description, Halt, Hold, Resource, Site};
+use crate::graph::{Call, Description, Halt, Hold, Resource, Site, key_of};
 use crate::stop::Stopped;
 
 /// A queue for any number of threads on both ends.
@@ -332,6 +332,10 @@ impl Resource for Label {
 
     fn producers(&self) -> Vec<u64> {
         self.producers.all()
+    }
+
+    fn key(&self) -> Option<(usize, u64)> {
+        Some((std::ptr::from_ref(self).addr(), key_of(self.made, &self.name)))
     }
 
     fn describe(&self) -> Description {

@@ -96,6 +96,7 @@ pub fn bind(runtime: &'static Runtime, thread: &Arc<Thread>) {
         Ok(before) => {
             thread.set_state(State::Running);
             become_thread(thread.serial());
+            runtime.recorder().inspect(|recorder| recorder.begins(thread));
             if let Some((runtime, before)) = before {
                 runtime.ended(&before);
             }

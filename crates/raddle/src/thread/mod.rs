@@ -58,6 +58,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use crate::error::Life;
 use crate::graph::Record;
 use crate::graph::verdict::{Ending, ThreadInfo, ThreadKind};
+use crate::observe::recording::Page;
 use crate::seam::{Mutex, Parker, Time, thread as system};
 use crate::stop::{Blocks, Interruption, Outlook, StopToken, Stopped};
 use crate::wait::Queue;
@@ -124,6 +125,8 @@ pub struct Thread {
     /// That it has stopped because it was asked to.
     obeyed: OnceLock<Stopped>,
     letting_go: shutdown::LettingGo,
+    /// Where a recording has what it does.
+    pub(crate) page: Page,
 }
 
 const KINDS: [ThreadKind; 4] = [ThreadKind::Main, ThreadKind::Regular, ThreadKind::Daemon, ThreadKind::Foreign];
@@ -152,6 +155,7 @@ impl Thread {
             interruption: Interruption::default(),
             obeyed: OnceLock::new(),
             letting_go: shutdown::LettingGo::default(),
+            page: Page::default(),
         })
     }
 

@@ -163,6 +163,10 @@ impl Resource for Notification {
         false
     }
 
+    fn key(&self) -> Option<(usize, u64)> {
+        Some((self.0.as_ptr() as usize, self.0.get().made.key(None)))
+    }
+
     fn describe(&self) -> Description {
         let made = &self.0.get().made;
         Python::attach(|py| describe_object(self.0.bind(py), "Condition", made, &SiteCell::default()))
@@ -180,6 +184,10 @@ impl Resource for LockOf {
             Beneath::RLock(lock) => lock.get().hold(),
             Beneath::Other(_) => None,
         })
+    }
+
+    fn key(&self) -> Option<(usize, u64)> {
+        Some((self.0.as_ptr() as usize, self.0.get().made.key(None)))
     }
 
     fn describe(&self) -> Description {

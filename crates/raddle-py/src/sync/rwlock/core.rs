@@ -63,6 +63,11 @@ impl Resource for Asked {
         self.core.as_ptr() as usize
     }
 
+    fn key(&self) -> Option<(usize, u64)> {
+        let core = self.core.get();
+        Some((self.identity(), core.made.key(core.name.as_deref())))
+    }
+
     fn describe(&self) -> Description {
         let core = self.core.get();
         let holder = self.holder().map(|hold| hold.serial);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::error::LockError;
 use crate::facade;
-use crate::graph::{Blocked, Call, Description, Halt, Hold, Lasting, Resource, Site};
+use crate::graph::{Blocked, Call, Description, Halt, Hold, Lasting, Resource, Site, key_of};
 use crate::stop::Stopped;
 
 /// A raw form under a typed one.
@@ -114,6 +114,10 @@ impl<R: Raw + 'static> Resource for Named<R> {
 
     fn identity(&self) -> usize {
         ptr::from_ref(self).addr()
+    }
+
+    fn key(&self) -> Option<(usize, u64)> {
+        Some((self.identity(), key_of(self.made, &self.name)))
     }
 
     fn describe(&self) -> Description {

@@ -79,6 +79,10 @@ impl Resource for Asked {
         self.lock.identity()
     }
 
+    fn key(&self) -> Option<(usize, u64)> {
+        self.lock.key()
+    }
+
     fn describe(&self) -> Description {
         let (about, raw) = (self.lock.describe(), &self.lock.raw);
         // Of readers that is not noted: there may be many.

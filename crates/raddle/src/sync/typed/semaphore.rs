@@ -61,6 +61,10 @@ impl Resource for Wanted {
         self.permits.identity()
     }
 
+    fn key(&self) -> Option<(usize, u64)> {
+        self.permits.key()
+    }
+
     fn describe(&self) -> Description {
         let holder = self.holder().map(|hold| hold.serial);
         let sites = self.permits.raw.holders(|held| (Some(held.serial) == holder).then_some(held.place));

@@ -1,0 +1,59 @@
+//! `raddle run --record`, and what reads it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use pyo3::exceptions::{PyOSError, PyValueError};
+use pyo3::prelude::*;
+use raddle::graph::learner;
+use raddle::observe::recording::Recorder;
+use raddle::observe::recording::format::Note;
+use raddle_report::Recording;
+
+use crate::runtime;
+
+/// Has everything recorded that threads do, in a new file of so many bytes. `program`: what runs, for people.
+///
+/// Raises OSError if the file cannot be made, ValueError for too few bytes and if something is recorded already.
+#[pyfunction]
+fn record(py: Python<'_>, path: PathBuf, bytes: u64, program: String) -> PyResult<()> {
+    let made = py.detach(|| Recorder::create(&path, bytes));
+    let recorder = made.map_err(|error| match error.raw_os_error() {
+        Some(number) => PyOSError::new_err((number, system_text(py, number), path.clone())),
+        None => PyValueError::new_err(error.to_string()),
+    })?;
+    recorder.note(&Note::Program { text: program });
+    // The calling thread is to be in it from the start.
+    raddle::thread::current(runtime());
+    runtime().record(Arc::clone(&recorder)).map_err(|_| PyValueError::new_err("the program is recorded already"))?;
+    learner::record(recorder);
+    Ok(())
+}
+
+fn system_text(py: Python<'_>, number: i32) -> String {
+    let text = py.import("os").and_then(|os| os.call_method1("strerror", (number,))?.extract());
+    text.unwrap_or_else(|_| "the system refused it".to_owned())
+}
+
+/// What a recording shows. `form`: "report", "postmortem" or "json".
+///
+/// Raises OSError if the file cannot be read, ValueError if it is no recording.
+#[pyfunction]
+fn read_recording(py: Python<'_>, path: PathBuf, form: &str) -> PyResult<String> {
+    let read = || -> PyResult<String> {
+        let recording =
+            Recording::read(&std::fs::read(&path)?).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        match form {
+            "report" => Ok(recording.report()),
+            "postmortem" => Ok(recording.postmortem()),
+            "json" => Ok(recording.json()),
+            _ => Err(PyValueError::new_err(format!("unknown form {form:?} (it is report, postmortem or json)"))),
+        }
+    };
+    py.detach(read)
+}
+
+pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(record, module)?)?;
+    module.add_function(wrap_pyfunction!(read_recording, module)?)
+}

@@ -1,0 +1,25 @@
+//! Reads a recording, and says what it shows: `file.rs` gets notes and events out of the bytes, `story.rs` makes of them what each
+//! thread did and when, `text.rs` and `json.rs` write that down.
+
+mod file;
+mod json;
+mod story;
+mod text;
+
+pub use file::Unreadable;
+pub use story::{Ended, Object, Recording, Span, Story};
+
+use raddle::observe::recording::format::For;
+
+/// What waits for each kind of thing are called.
+fn called(call: For) -> &'static str {
+    match call {
+        For::Lock => "lock",
+        For::Notice => "notice",
+        For::Sleep => "sleep",
+        For::Join => "join",
+        For::Import => "import",
+        For::Queue => "queue",
+        For::Result => "result",
+    }
+}

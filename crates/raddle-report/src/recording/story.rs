@@ -1,0 +1,249 @@
+//! What each thread did, and when.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
+
+use raddle::graph::verdict::{Place, ThreadInfo, ThreadKind};
+use raddle::observe::recording::format::{Event, For, Kind, Note};
+
+use super::file::{self, Unreadable};
+
+/// A recording that has been read.
+#[derive(Clone, Debug)]
+pub struct Recording {
+    /// What ran.
+    pub program: String,
+    /// The number of its process.
+    pub process: u64,
+    /// When it began, since 1970.
+    pub began: Duration,
+    /// How long it took if it ended in order.
+    pub ended: Option<Duration>,
+    /// How far the recording goes.
+    pub until: Duration,
+    /// The threads, in the order of their serials.
+    pub threads: Vec<Story>,
+    /// What threads waited for.
+    pub objects: HashMap<u64, Object>,
+    /// Where.
+    pub sites: HashMap<u32, Place>,
+    /// What was found out: when, the code, and the text as it was told.
+    pub verdicts: Vec<(Duration, String, String)>,
+    /// How many events are missing, and how many notes.
+    pub lost: (u64, u64),
+}
+
+/// Something that threads waited for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Object {
+    /// `Lock`.
+    pub kind: String,
+    /// `Account.lock#2`.
+    pub name: String,
+    /// Where it was made.
+    pub made: Option<Place>,
+}
+
+/// How a thread ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Its function returned.
+    Finished,
+    /// An error left its function: the last line of its traceback.
+    Died(String),
+    /// It was asked to stop.
+    Stopped,
+}
+
+/// One thread.
+#[derive(Clone, Debug)]
+pub struct Story {
+    /// Who.
+    pub thread: ThreadInfo,
+    /// When it became known.
+    pub known: Duration,
+    /// When its first instruction ran; `None`: it was never seen to run.
+    pub began: Option<Duration>,
+    /// When its last had run, and how it ended.
+    pub ended: Option<(Duration, Ended)>,
+    /// Its waits, in order. They do not overlap.
+    pub waits: Vec<Span>,
+    /// The locks that it held when the recording ended, as far as they are known.
+    pub holds: Vec<Object>,
+}
+
+/// A wait.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// When it went to sleep.
+    pub from: Duration,
+    /// When it went on; `None`: it had not.
+    pub to: Option<Duration>,
+    /// For what.
+    pub call: For,
+    /// Whether it would have ended by itself.
+    pub timed: bool,
+    /// Where; the number of a site.
+    pub site: u32,
+    /// For which object; 0: not known.
+    pub object: u64,
+    /// The thread that held it then; 0: nobody.
+    pub holder: u64,
+}
+
+impl Span {
+    /// How long it was, up to `until`.
+    pub fn length(&self, until: Duration) -> Duration {
+        self.to.unwrap_or(until).saturating_sub(self.from)
+    }
+}
+
+impl Story {
+    /// From its first instruction to its last, or to `until`.
+    pub fn life(&self, until: Duration) -> Duration {
+        let end = self.ended.as_ref().map_or(until, |(at, _)| *at);
+        self.began.map_or(Duration::ZERO, |began| end.saturating_sub(began))
+    }
+
+    /// How long it waited for each kind of thing.
+    pub fn waited(&self, until: Duration) -> BTreeMap<For, Duration> {
+        let mut waited = BTreeMap::new();
+        for wait in &self.waits {
+            *waited.entry(wait.call).or_default() += wait.length(until);
+        }
+        waited
+    }
+
+    /// What it waited for when the recording ended.
+    pub fn present(&self) -> Option<&Span> {
+        self.waits.last().filter(|wait| wait.to.is_none() && self.ended.is_none())
+    }
+}
+
+impl Recording {
+    /// Reads a recording, which may be one that is being written.
+    ///
+    /// # Errors
+    /// Why it is none.
+    pub fn read(bytes: &[u8]) -> Result<Recording, Unreadable> {
+        let content = file::read(bytes)?;
+        let last = content.events.values().filter_map(|events| events.last()).map(|event| event.at).max();
+        let mut recording = Recording {
+            program: String::new(),
+            process: content.process,
+            began: Duration::from_nanos(content.began),
+            ended: content.ended.map(Duration::from_nanos),
+            until: Duration::from_nanos(content.ended.max(last).unwrap_or(0)),
+            threads: Vec::new(),
+            objects: HashMap::new(),
+            sites: HashMap::new(),
+            verdicts: Vec::new(),
+            lost: (content.events_lost, content.notes_lost),
+        };
+        let mut threads = BTreeMap::new();
+        let (mut errors, mut locks, mut signals) = (HashMap::new(), HashMap::new(), HashSet::new());
+        for note in content.notes {
+            match note {
+                Note::Lock { number, kind, name } => {
+                    locks.insert(number, Object { kind, name, made: None });
+                }
+                Note::Signal { number } => {
+                    signals.insert(number);
+                }
+                note => recording.take(note, &mut threads, &mut errors),
+            }
+        }
+        for (serial, events) in content.events {
+            let story = threads.entry(serial).or_insert_with(|| Story::of(unknown(serial), Duration::ZERO));
+            events.into_iter().for_each(|event| story.take(event, errors.get(&serial)));
+        }
+        for (serial, held) in content.hands {
+            let nameless = Object { kind: "a lock".into(), name: String::new(), made: None };
+            let held = held.iter().filter(|number| !signals.contains(number));
+            let held = held.map(|number| locks.get(number).unwrap_or(&nameless).clone());
+            threads.entry(serial).and_modify(|story| story.holds = held.collect());
+        }
+        recording.threads = threads.into_values().collect();
+        Ok(recording)
+    }
+
+    fn take(&mut self, note: Note, threads: &mut BTreeMap<u64, Story>, errors: &mut HashMap<u64, String>) {
+        match note {
+            Note::Program { text } => self.program = text,
+            Note::Thread { serial, at, kind, name, started_by, site, .. } => {
+                let started_by = Some(started_by).filter(|name| !name.is_empty());
+                let started_at = self.sites.get(&site).cloned();
+                let thread = ThreadInfo { serial, name, kind, started_by, started_at };
+                threads.insert(serial, Story::of(thread, Duration::from_nanos(at)));
+            }
+            Note::Renamed { serial, name } => {
+                threads.entry(serial).and_modify(|story| story.thread.name = name);
+            }
+            Note::Died { serial, error } => {
+                errors.insert(serial, error);
+            }
+            Note::Object { number, kind, name, made } => {
+                self.objects.insert(number, Object { kind, name, made });
+            }
+            Note::Site { number, place } => {
+                self.sites.insert(number, place);
+            }
+            Note::Lock { .. } | Note::Signal { .. } => {}
+            Note::Verdict { at, code, text } => {
+                let at = Duration::from_nanos(at);
+                self.until = self.until.max(at);
+                self.verdicts.push((at, code, text));
+            }
+        }
+    }
+
+    /// The thread of that serial.
+    pub fn thread(&self, serial: u64) -> Option<&Story> {
+        let at = self.threads.binary_search_by_key(&serial, |story| story.thread.serial).ok()?;
+        self.threads.get(at)
+    }
+}
+
+impl Story {
+    fn of(thread: ThreadInfo, known: Duration) -> Story {
+        Story { thread, known, began: None, ended: None, waits: Vec::new(), holds: Vec::new() }
+    }
+
+    fn take(&mut self, event: Event, error: Option<&String>) {
+        let at = Duration::from_nanos(event.at);
+        if self.began.is_none() {
+            // What came before was overwritten, or was before the recording.
+            self.began = Some(if event.kind == Kind::Began { at } else { self.known.min(at) });
+        }
+        match event.kind {
+            Kind::Began => {}
+            Kind::Waits => {
+                self.goes_on(at);
+                let (site, object, holder, timed) = (event.site, event.object, event.other, event.timed);
+                let call = event.call.unwrap_or(For::Notice);
+                self.waits.push(Span { from: at, to: None, call, timed, site, object, holder });
+            }
+            Kind::GoesOn => self.goes_on(at),
+            Kind::Ended => {
+                self.goes_on(at);
+                let how = match (event.other, error) {
+                    (1, error) => Ended::Died(error.cloned().unwrap_or_default()),
+                    (2, _) => Ended::Stopped,
+                    _ => Ended::Finished,
+                };
+                self.ended = Some((at, how));
+            }
+        }
+    }
+
+    fn goes_on(&mut self, at: Duration) {
+        if let Some(wait) = self.waits.last_mut().filter(|wait| wait.to.is_none()) {
+            wait.to = Some(at.max(wait.from));
+        }
+    }
+}
+
+fn unknown(serial: u64) -> ThreadInfo {
+    let name = format!("thread {serial}");
+    ThreadInfo { serial, name, kind: ThreadKind::Foreign, started_by: None, started_at: None }
+}

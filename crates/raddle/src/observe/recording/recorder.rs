@@ -1,0 +1,460 @@
+//! Writes a recording.
+//!
+//! What happens often is an event: four words into a page that belongs to the thread it happens in, and then the page's count. There
+//! is no lock there, and nothing is recorded but on the way into a sleep and out of it, and at the two ends of a thread: the way
+//! through a free lock does not come here. What is said once is a note, under a mutex: a note is written before the first event that
+//! speaks of it, so a reader finds what it needs.
+//!
+//! # When there is no room
+//!
+//! When all pages are given out, a thread takes the oldest one that nobody writes into any more, and if there is none goes round
+//! in its own: so the latest is kept. What is lost is counted.
+//!
+//! # Who may do what
+//!
+//! The words of a page are written by its thread alone, or by whoever ends that thread, after its last instruction. Notes are
+//! written under `books`, which is never held while code of the host runs: it describes first, and writes then.
+//! The child of a fork records nothing; the file is its parent's.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use super::format::{Event, For, Kind, MAGIC, Note, PAGE, VERSION, hand, header, ring};
+use super::map::Map;
+use crate::graph::verdict::Ending;
+use crate::graph::{Call, Record, Resource, Site};
+use crate::seam::{Mutex, Time, Wall};
+use crate::thread::Thread;
+
+/// The smallest file that is worth it, in bytes.
+pub const SMALLEST: u64 = 1 << 20;
+
+/// So many locks get their names written down, and so many things that threads wait for: to name one of a hundred thousand takes the
+/// host as long as to look through all of them.
+const NAMED: usize = 4096;
+
+/// What a recording keeps with a thread, for the thread itself.
+#[derive(Debug, Default)]
+pub(crate) struct Page {
+    /// Its page in the file: the number and 1; 0 if it has none.
+    number: AtomicU64,
+    /// What it waited for last, and where: mostly it does so again. Keys and numbers.
+    site: [AtomicU64; 2],
+    object: [AtomicU64; 3],
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Recorder {
+    map: Map,
+    began: Time,
+    /// Whether this process is the one that the recording is of.
+    on: AtomicBool,
+    books: Mutex<Books>,
+}
+
+/// Where it is written down what a thread holds.
+#[derive(Debug)]
+pub(crate) struct Hand(usize);
+
+/// What was noted already, and what is free again.
+#[derive(Debug, Default)]
+struct Books {
+    sites: HashMap<u64, Noted>,
+    objects: HashMap<(usize, u64), u64>,
+    /// The pages that threads have or had, those that were given out first first.
+    given: VecDeque<u64>,
+    /// Those among them into which a thread writes now.
+    present: HashSet<u64>,
+    /// The first words of the hands of living threads, and of those that nobody has any more.
+    hands: HashMap<u64, usize>,
+    empty: Vec<usize>,
+    /// The locks that are signals.
+    signals: HashSet<u64>,
+    /// How many locks have names.
+    locks: usize,
+}
+
+/// A site that has a number. It is kept, so that no other can have its key.
+#[derive(Debug)]
+struct Noted {
+    number: u32,
+    _site: Arc<dyn Site>,
+}
+
+impl Recorder {
+    /// Begins a recording of `bytes` at most into a new file at `path`, in place of one that is there.
+    ///
+    /// # Errors
+    /// The system's, and [`InvalidInput`](io::ErrorKind::InvalidInput) for less than [`SMALLEST`] bytes.
+    pub fn create(path: &Path, bytes: u64) -> io::Result<Arc<Recorder>> {
+        if bytes < SMALLEST {
+            let text = format!("a recording needs {SMALLEST} bytes at least, got {bytes}");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
+        let pages = usize::try_from(bytes).map_err(|_| io::ErrorKind::FileTooLarge)? / (PAGE * 8);
+        // A quarter for what is said at length, a sixteenth for what threads hold.
+        let (notes, hands, words) = (pages / 4, pages / 16, pages * PAGE);
+        let recorder = Arc::new(Recorder {
+            map: Map::create(path, words)?,
+            began: Time::now(),
+            on: AtomicBool::new(true),
+            books: Mutex::default(),
+        });
+        let head = [
+            (header::VERSION, VERSION),
+            (header::WORDS, words as u64),
+            (header::PROCESS, u64::from(std::process::id())),
+            (header::BEGAN, recorder.began.nanos()),
+            (header::BEGAN_WALL, Wall::now().nanos()),
+            (header::NOTES, PAGE as u64),
+            (header::NOTES_ROOM, (notes * PAGE) as u64),
+            (header::HANDS, ((1 + notes) * PAGE) as u64),
+            (header::HANDS_ROOM, (hands * PAGE / hand::WORDS) as u64),
+            (header::RINGS, ((1 + notes + hands) * PAGE) as u64),
+            (header::RINGS_ROOM, (pages - 1 - notes - hands) as u64),
+        ];
+        head.into_iter().for_each(|(at, value)| recorder.set(at, value));
+        recorder.word(header::MAGIC).store(MAGIC.to_le(), Ordering::Release);
+        Ok(recorder)
+    }
+
+    fn word(&self, at: usize) -> &AtomicU64 {
+        &self.map.words()[at]
+    }
+
+    fn set(&self, at: usize, value: u64) {
+        self.word(at).store(value.to_le(), Ordering::Relaxed);
+    }
+
+    fn get(&self, at: usize) -> u64 {
+        u64::from_le(self.word(at).load(Ordering::Relaxed))
+    }
+
+    /// Adds to a word that several write; the old value.
+    fn add(&self, at: usize, amount: u64) -> u64 {
+        let step = |old: u64| Some(u64::from_le(old).wrapping_add(amount).to_le());
+        let old = self.word(at).fetch_update(Ordering::Relaxed, Ordering::Relaxed, step);
+        u64::from_le(old.unwrap_or_else(|old| old))
+    }
+
+    fn since(&self, moment: Time) -> u64 {
+        moment.nanos().saturating_sub(self.began.nanos())
+    }
+
+    fn is_on(&self) -> bool {
+        self.on.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn after_fork_in_child(&self) {
+        self.on.store(false, Ordering::Relaxed);
+    }
+
+    /// The process ends in order.
+    pub fn end(&self) {
+        if self.is_on() {
+            self.set(header::ENDED, self.since(Time::now()).max(1));
+        }
+    }
+
+    // ---- notes ----
+
+    /// Writes something down that is said once.
+    pub fn note(&self, note: &Note) {
+        if self.is_on() {
+            self.write_note(&mut self.books.lock(), note);
+        }
+    }
+
+    fn write_note(&self, _: &mut Books, note: &Note) {
+        let (words, used) = (note.to_words(), self.get(header::NOTES_USED) as usize);
+        if words.len() > self.get(header::NOTES_ROOM) as usize - used {
+            self.add(header::NOTES_LOST, 1);
+            return;
+        }
+        let start = PAGE + used;
+        words.iter().zip(start..).for_each(|(word, at)| self.set(at, *word));
+        let used = (used + words.len()) as u64;
+        self.word(header::NOTES_USED).store(used.to_le(), Ordering::Release);
+    }
+
+    /// What was found out, as it was told.
+    pub fn note_verdict(&self, code: &str, text: &str) {
+        let at = self.since(Time::now());
+        self.note(&Note::Verdict { at, code: code.to_owned(), text: text.to_owned() });
+    }
+
+    /// A lock is one that threads release for each other. Once for each is enough.
+    pub(crate) fn note_signal(&self, number: u64) {
+        if self.is_on() && self.books.lock().signals.insert(number) {
+            self.note(&Note::Signal { number });
+        }
+    }
+
+    /// Whether one more lock is to be named by a note.
+    pub(crate) fn names_one_more(&self) -> bool {
+        self.is_on() && {
+            let mut books = self.books.lock();
+            books.locks += 1;
+            books.locks <= NAMED
+        }
+    }
+
+    /// A thread is known from now on.
+    pub(crate) fn met(&self, thread: &Thread) {
+        if !self.is_on() {
+            return;
+        }
+        let starter = thread.lineage().next();
+        let site = starter.and_then(|starter| starter.site.as_ref()).map_or(0, |site| self.site(site));
+        self.note(&Note::Thread {
+            serial: thread.serial(),
+            at: self.since(thread.since()),
+            kind: thread.kind(),
+            name: thread.name().to_string(),
+            starter: starter.map_or(0, |starter| starter.serial),
+            started_by: starter.map_or_else(String::new, |starter| starter.starter.to_string()),
+            site,
+        });
+    }
+
+    /// A thread got another name.
+    pub(crate) fn renamed(&self, thread: &Thread) {
+        self.note(&Note::Renamed { serial: thread.serial(), name: thread.name().to_string() });
+    }
+
+    /// The number of a place, which is noted when it is met first. Runs code of the host.
+    fn site(&self, site: &Arc<dyn Site>) -> u32 {
+        let key = site.key();
+        if key == 0 {
+            return 0;
+        }
+        let known = self.books.lock().sites.get(&key).map(|noted| noted.number);
+        known.unwrap_or_else(|| self.new_site(key, site))
+    }
+
+    #[cold]
+    fn new_site(&self, key: u64, site: &Arc<dyn Site>) -> u32 {
+        let Some(place) = site.place() else { return 0 };
+        let mut books = self.books.lock();
+        let next = books.sites.len() as u32 + 1;
+        let noted = books.sites.entry(key).or_insert_with(|| Noted { number: next, _site: Arc::clone(site) });
+        let number = noted.number;
+        if number == next {
+            self.write_note(&mut books, &Note::Site { number, place });
+        }
+        number
+    }
+
+    /// The same for the thread itself.
+    fn site_of(&self, me: &Thread, site: &Arc<dyn Site>) -> u32 {
+        let (key, [last, number]) = (site.key(), &me.page.site);
+        if last.load(Ordering::Relaxed) != key {
+            number.store(self.site(site).into(), Ordering::Relaxed);
+            last.store(key, Ordering::Relaxed);
+        }
+        number.load(Ordering::Relaxed) as u32
+    }
+
+    /// The number of a thing that threads wait for, which is noted when it is met first; 0: it cannot be told from others.
+    /// For the thread itself. Runs code of the host.
+    fn object_of(&self, me: &Thread, resource: &Arc<dyn Resource>) -> u64 {
+        let Some(key) = resource.key() else { return 0 };
+        let [address, made, number] = &me.page.object;
+        if (address.load(Ordering::Relaxed), made.load(Ordering::Relaxed)) != (key.0 as u64, key.1) {
+            let known = self.books.lock().objects.get(&key).copied();
+            number.store(known.unwrap_or_else(|| self.new_object(key, resource)), Ordering::Relaxed);
+            address.store(key.0 as u64, Ordering::Relaxed);
+            made.store(key.1, Ordering::Relaxed);
+        }
+        number.load(Ordering::Relaxed)
+    }
+
+    #[cold]
+    fn new_object(&self, key: (usize, u64), resource: &Arc<dyn Resource>) -> u64 {
+        if self.books.lock().objects.len() >= NAMED {
+            return 0;
+        }
+        let about = resource.describe();
+        let made = about.made_at;
+        let mut books = self.books.lock();
+        let next = books.objects.len() as u64 + 1;
+        let number = *books.objects.entry(key).or_insert(next);
+        if number == next {
+            self.write_note(&mut books, &Note::Object { number, kind: about.kind, name: about.name, made });
+        }
+        number
+    }
+
+    // ---- events ----
+
+    /// A thread is about to go to sleep. Runs code of the host, for what has not been met before.
+    #[cold]
+    pub(crate) fn waits(&self, me: &Thread, record: &Record, at: Time) {
+        if !self.is_on() {
+            return;
+        }
+        let holder = record.resource.holder().map_or(0, |hold| hold.serial);
+        let event = Event {
+            at: self.since(at),
+            kind: Kind::Waits,
+            call: Some(what_for(record.call)),
+            timed: record.timed,
+            site: record.site.as_ref().map_or(0, |site| self.site_of(me, site)),
+            object: self.object_of(me, &record.resource),
+            other: holder,
+        };
+        self.write(me, event);
+    }
+
+    /// It goes on, if only with the wait around that one, in which a handler of the host's has waited.
+    #[cold]
+    pub(crate) fn goes_on(&self, me: &Thread) {
+        self.write(me, self.plain(Kind::GoesOn, 0));
+        if let Some(outer) = me.record() {
+            self.waits(me, &outer, Time::now());
+        }
+    }
+
+    /// Its first instruction is about to run.
+    #[cold]
+    pub(crate) fn begins(&self, thread: &Thread) {
+        self.write(thread, self.plain(Kind::Began, 0));
+    }
+
+    /// Nothing of it runs any more.
+    #[cold]
+    pub(crate) fn ended(&self, thread: &Thread) {
+        let how = match thread.ending() {
+            Ending::Finished => 0,
+            Ending::Failed(error) => {
+                self.note(&Note::Died { serial: thread.serial(), error });
+                1
+            }
+            Ending::Stopped(_) => 2,
+        };
+        self.write(thread, self.plain(Kind::Ended, how));
+        let page = thread.page.number.swap(0, Ordering::Relaxed);
+        if self.is_on() {
+            let mut books = self.books.lock();
+            books.present.remove(&page);
+            if let Some(hand) = books.hands.remove(&thread.serial()) {
+                self.set(hand + hand::SERIAL, 0);
+                books.empty.push(hand);
+            }
+        }
+    }
+
+    // ---- hands ----
+
+    /// Where the locks are written down that thread `serial` holds; `None` if there is no room. For that thread, and good until
+    /// it ends.
+    #[cold]
+    pub(crate) fn hand(&self, serial: u64) -> Option<Hand> {
+        if !self.is_on() {
+            return None;
+        }
+        let mut books = self.books.lock();
+        let start = books.hands.get(&serial).copied().or_else(|| books.empty.pop()).or_else(|| {
+            let used = self.get(header::HANDS_USED);
+            (used < self.get(header::HANDS_ROOM)).then(|| {
+                let before = self.add(header::HANDS_USED, 1);
+                self.get(header::HANDS) as usize + before as usize * hand::WORDS
+            })
+        })?;
+        books.hands.insert(serial, start);
+        self.set(start + hand::COUNT, 0);
+        self.set(start + hand::SERIAL, serial);
+        Some(Hand(start))
+    }
+
+    /// The thread holds `count` locks now, and those from place `from` on are these.
+    #[inline]
+    pub(crate) fn show(&self, Hand(start): &Hand, from: usize, numbers: impl Iterator<Item = u64>, count: usize) {
+        if self.is_on() {
+            numbers.zip(from..hand::ROOM).for_each(|(number, at)| self.set(start + hand::LOCKS + at, number));
+            self.word(start + hand::COUNT).store((count as u64).to_le(), Ordering::Release);
+        }
+    }
+
+    fn plain(&self, kind: Kind, other: u64) -> Event {
+        Event { at: self.since(Time::now()), kind, call: None, timed: false, site: 0, object: 0, other }
+    }
+
+    fn write(&self, thread: &Thread, event: Event) {
+        if !self.is_on() {
+            return;
+        }
+        let Some(page) = self.page(thread) else {
+            self.add(header::EVENTS_LOST, 1);
+            return;
+        };
+        let count = self.get(page + ring::COUNT);
+        let start = page + ring::EVENTS + (count as usize % ring::ROOM) * ring::EVENT;
+        event.to_words().into_iter().zip(start..).for_each(|(word, at)| self.set(at, word));
+        self.word(page + ring::COUNT).store((count + 1).to_le(), Ordering::Release);
+    }
+
+    /// The first word of the page that the thread's next event goes into.
+    fn page(&self, thread: &Thread) -> Option<usize> {
+        let present = thread.page.number.load(Ordering::Relaxed);
+        if present == 0 {
+            return self.next_page(thread, present);
+        }
+        let start = self.start_of(present);
+        let full = self.get(start + ring::COUNT) >= ring::ROOM as u64;
+        Some(if full { self.next_page(thread, present).unwrap_or(start) } else { start })
+    }
+
+    fn start_of(&self, page: u64) -> usize {
+        self.get(header::RINGS) as usize + (page as usize - 1) * PAGE
+    }
+
+    /// A page in place of the full one.
+    #[cold]
+    fn next_page(&self, thread: &Thread, full: u64) -> Option<usize> {
+        let mut books = self.books.lock();
+        let page = self.new_page().or_else(|| self.oldest_page(&mut books))?;
+        books.present.remove(&full);
+        books.present.insert(page);
+        books.given.push_back(page);
+        let start = self.start_of(page);
+        self.set(start + ring::NUMBER, self.add(header::PAGES_GIVEN, 1) + 1);
+        self.set(start + ring::SERIAL, thread.serial());
+        thread.page.number.store(page, Ordering::Relaxed);
+        Some(start)
+    }
+
+    /// One that nobody had.
+    fn new_page(&self) -> Option<u64> {
+        let used = self.get(header::RINGS_USED);
+        (used < self.get(header::RINGS_ROOM)).then(|| self.add(header::RINGS_USED, 1) + 1)
+    }
+
+    fn oldest_page(&self, books: &mut Books) -> Option<u64> {
+        let is_free = |page: &u64| !books.present.contains(page);
+        let at = books.given.iter().position(is_free)?;
+        // Those before it are of threads that write little: they are not to be looked at every time.
+        books.given.rotate_left(at);
+        let page = books.given.pop_front()?;
+        let count = self.word(self.start_of(page) + ring::COUNT);
+        // Nobody's, from here on.
+        self.add(header::EVENTS_LOST, u64::from_le(count.swap(0, Ordering::AcqRel)));
+        Some(page)
+    }
+}
+
+fn what_for(call: Call) -> For {
+    match call {
+        Call::Acquire | Call::Reacquire => For::Lock,
+        Call::Wait => For::Notice,
+        Call::Sleep => For::Sleep,
+        Call::Join | Call::Exit => For::Join,
+        Call::Import => For::Import,
+        Call::Get | Call::Put | Call::Tasks => For::Queue,
+        Call::Result => For::Result,
+    }
+}

@@ -1,0 +1,290 @@
+"""`raddle run --record`, `raddle report` and `raddle postmortem`."""
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from ending import RADDLE, run
+
+COMMAND = RADDLE[:-1]  # without `run`
+
+BANK = """\
+import os, queue, sys, threading, time
+
+
+class Account:
+    def __init__(self):
+        self.lock = threading.Lock()
+
+    def save(self):
+        with self.lock:
+            time.sleep(0.1)
+
+
+account = Account()
+jobs = queue.Queue()
+
+
+def clerk():
+    account.save()
+
+
+def teller():
+    time.sleep(0.05)
+    raise ValueError("no such account")
+
+
+def courier():
+    while jobs.get() is not None:
+        pass
+
+
+threads = [threading.Thread(target=target, name=name) for name, target in
+           [("first", clerk), ("second", clerk), ("teller", teller), ("courier", courier)]]
+for thread in threads:
+    thread.start()
+for thread in threads[:3]:
+    thread.join()
+jobs.put(None)
+"""
+
+
+@pytest.fixture
+def recorded(folder):
+    """Returns a function that records a program and returns what the report has as JSON."""
+
+    def record(program, *options):
+        place = folder({"app.py": program})
+        ended = run([*RADDLE, "--record", "app.rec", *options, "app.py"], place)
+        assert (ended.status, ended.err) == (0, "")
+        return json.loads(run([*COMMAND, "report", "--json", "app.rec"], place).out)
+
+    return record
+
+
+def test_what_each_thread_did_with_its_time(folder):
+    place = folder({"app.py": BANK})
+    plain = run([*RADDLE, "app.py"], place)
+    ended = run([*RADDLE, "--record", "app.rec", "app.py"], place)
+    assert (ended.status, ended.out, ended.err) == (plain.status, plain.out, plain.err), "a recording changes nothing"
+    recording = json.loads(run([*COMMAND, "report", "--json", "app.rec"], place).out)
+    threads = {thread["name"]: thread for thread in recording["threads"]}
+    assert list(threads) == ["MainThread", "first", "second", "teller", "courier"]
+    assert recording["ended"] and recording["lost"] == {"events": 0, "notes": 0}
+
+    second, first = sorted((threads["first"], threads["second"]), key=lambda thread: -len(thread["waits"]))
+    [wait] = second["waits"]
+    assert (wait["for"], wait["kind"], wait["object"]) == ("lock", "Lock", "Account.lock#1")
+    assert (wait["holder"], wait["at"]["line"], wait["at"]["function"]) == (first["serial"], 9, "Account.save")
+    assert 0.08 < wait["to"] - wait["from"] < 0.2 and first["waits"] == []
+    assert 0.19 < second["life"] < 0.4 and second["started_by"] == "MainThread" and second["started_at"]["line"] == 34
+
+    assert (threads["teller"]["how"], threads["teller"]["error"]) == ("died", "ValueError: no such account")
+    [wait] = threads["courier"]["waits"]
+    assert (wait["for"], wait["kind"], wait["object"]) == ("queue", "Queue", "jobs")
+    [verdict] = recording["verdicts"]
+    assert verdict["code"] == "RD003" and 0.05 < verdict["at"] - threads["teller"]["began"] < 0.2
+
+
+def test_the_report_is_for_people(folder):
+    place = folder({"app.py": BANK})
+    run([*RADDLE, "--record", "app.rec", "app.py"], place)
+    text = run([*COMMAND, "report", "app.rec"], place).out
+    assert re.match(r"app\.py \(process \d+\): ended in order after 0\.\d+ s\n", text), text
+    assert "error[RD003]: 'teller' died: ValueError: no such account" in text
+    assert re.search(r"^  'courier' +started by 'MainThread' at app\.py:34 ", text, re.MULTILINE), text
+    assert re.search(
+        r"^  Lock 'Account\.lock#1' +app\.py:9 +1 +0\.[01]\d+ s +0\.[01]\d+ s +'(first|second)' 0\.", text, re.MULTILINE
+    )
+
+
+STUCK = """\
+import signal, sys, threading, time
+import random
+
+locks = [threading.Lock() for _ in range(3)]
+own = threading.Lock()
+
+
+def works():
+    while True:
+        with random.choice(locks):
+            time.sleep(0.001)
+
+
+def waits():
+    threading.Event().wait()
+
+
+def owns():
+    with own:
+        works()
+
+
+for number in range(4):
+    threading.Thread(target=works if number else owns, name=f"works-{number}").start()
+threading.Thread(target=waits, name="waits").start()
+print("up", flush=True)
+threading.Event().wait()
+"""
+KILLS = int(os.environ.get("RADDLE_RUNS", "5"))
+
+
+@pytest.mark.limit(600)
+def test_a_program_that_was_killed_leaves_a_whole_recording(folder):
+    place, asleep_in_it = folder({"app.py": STUCK}), 0
+    for number in range(KILLS):
+        program = subprocess.Popen([*RADDLE, "--record", "app.rec", "app.py"], cwd=place, stdout=subprocess.PIPE)
+        assert program.stdout.readline() == b"up\n"
+        time.sleep(random.Random(number).uniform(0, 0.1))
+        program.kill()
+        assert program.wait() == -signal.SIGKILL
+        program.stdout.close()
+        told = run([*COMMAND, "postmortem", "app.rec"], place)
+        assert (told.status, told.err) == (0, "")
+        assert f"(process {program.pid}): no end was recorded" in told.out
+        threads = re.findall(r"^'([\w-]+)'.*\n    (.*)\n(?:    holds (.*)\n)?", told.out, re.MULTILINE)
+        states = {name: (state, held) for name, state, held in threads}
+        assert sorted(states) == ["MainThread", "waits", *(f"works-{number}" for number in range(4))], told.out
+        assert re.match(r"waits for Event 'Event#\d' at app\.py:27 since \d\.\d{3} s", states["MainThread"][0]), (
+            told.out
+        )
+        assert states["waits"] == ("has not begun", "") or states["waits"][0].startswith("waits for Event 'Event#")
+        held = [lock for _, held in states.values() if held for lock in held.split(", ")]
+        assert len(set(held)) == len(held) <= 4, told.out
+        for number in range(4):
+            state, holds = states[f"works-{number}"]
+            assert re.match(
+                r"waits for Lock 'Lock#\d'( \(held by '[\w-]+' when that began\))? at app\.py:10 since|running|has not begun",
+                state,
+            ), told.out
+            assert re.fullmatch(r"(Lock 'own'(, Lock 'Lock#\d')?)?" if number == 0 else r"(Lock 'Lock#\d')?", holds), (
+                told.out
+            )
+            asleep_in_it += bool(holds)
+    assert asleep_in_it, "a thread holds a lock for nearly all of its time"
+
+
+def held(place):
+    """What each thread held when the program said "up", after which it was killed."""
+    program = subprocess.Popen([*RADDLE, "--record", "app.rec", "app.py"], cwd=place, stdout=subprocess.PIPE)
+    assert program.stdout.readline() == b"up\n"
+    program.kill()
+    program.wait()
+    program.stdout.close()
+    threads = json.loads(run([*COMMAND, "report", "--json", "app.rec"], place).out)["threads"]
+    return {
+        thread["name"]: [f"{lock['kind']} {lock['name']}".strip() for lock in thread["holds"]] for thread in threads
+    }
+
+
+def test_a_lock_that_others_release_is_no_lock_that_its_taker_holds(folder):
+    program = (
+        "import threading, time\n"
+        "signal, mine = threading.Lock(), threading.RLock()\n"
+        "a_lock = threading.Lock()\n"
+        "mine.acquire(); mine.acquire(); a_lock.acquire(); signal.acquire()\n"
+        "thread = threading.Thread(target=signal.release); thread.start(); thread.join()\n"
+        "print('up', flush=True); time.sleep(60)\n"
+    )
+    assert held(folder({"app.py": program})) == {
+        "MainThread": ["RLock RLock#1", "Lock a_lock"],
+        "Thread-1 (release)": [],
+    }
+
+
+def test_only_so_many_locks_get_a_name(folder):
+    program = (
+        "import threading, time\n"
+        "locks = [threading.Lock() for _ in range(5_000)]\n"
+        "for lock in locks:\n"
+        "    with lock: pass\n"
+        "with locks[0], locks[-1]:\n"
+        "    print('up', flush=True); time.sleep(60)\n"
+    )
+    assert held(folder({"app.py": program})) == {"MainThread": ["Lock Lock#1", "a lock"]}
+
+
+def test_a_child_of_a_fork_does_not_write_into_it(recorded):
+    recording = recorded(
+        "import os, threading\n"
+        "if os.fork() == 0:\n"
+        "    thread = threading.Thread(target=int, name='of the child')\n"
+        "    thread.start(); thread.join()\n"
+        "else:\n"
+        "    os.wait()\n"
+        "    thread = threading.Thread(target=int, name='of the parent')\n"
+        "    thread.start(); thread.join()\n"
+    )
+    assert [thread["name"] for thread in recording["threads"]] == ["MainThread", "of the parent"]
+
+
+def test_a_thread_that_takes_another_name(recorded):
+    recording = recorded(
+        "import threading\n"
+        "def run(): threading.current_thread().name = 'later'\n"
+        "threading.Thread(target=run, name='before').start()\n"
+    )
+    assert [thread["name"] for thread in recording["threads"]] == ["MainThread", "later"]
+
+
+def test_little_room_keeps_the_latest(recorded):
+    program = (
+        "import queue, threading\n"
+        "a, b = queue.Queue(), queue.Queue()\n"
+        "def pong():\n"
+        "    while (item := a.get()) is not None: b.put(item)\n"
+        "thread = threading.Thread(target=pong); thread.start()\n"
+        "for number in range(20_000): a.put(number); b.get()\n"
+        "a.put(None); thread.join()\n"
+    )
+    recording = recorded(program, "--record-size", "1")
+    [pong] = [thread for thread in recording["threads"] if thread["name"].endswith("(pong)")]
+    assert recording["lost"]["events"] > 10_000 and pong["how"] == "finished"
+    assert pong["waits"][-1]["to"] > recording["ended"] - 0.5
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--record", "none/app.rec"], "run: --record: none/app.rec: No such file or directory"),
+        (["--record", "."], "run: --record: .: "),
+        (["--record-size", "0"], "run: --record-size: a whole number of megabytes from 1 is needed, got '0'"),
+        (["--record-size", "64MB"], "run: --record-size: a whole number of megabytes from 1 is needed, got '64MB'"),
+        (["--record"], "run: --record needs a value, as in --record FILE"),
+    ],
+)
+def test_what_cannot_be_recorded_is_not_run(folder, options, told):
+    ended = run([*RADDLE, *options, *(["app.py"] if len(options) > 1 else [])], folder({"app.py": "print('ran')"}))
+    assert (ended.status, ended.out) == (2, ""), ended.err
+    assert ended.err.startswith(f"raddle {told}"), ended.err
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (["report", "app.py"], "report: app.py: it is no recording of raddle's"),
+        (["postmortem", "none"], "postmortem: none: No such file or directory"),
+        (["report"], "report: one recording is needed, got 0"),
+        (["postmortem", "a", "b"], "postmortem: one recording is needed, got 2"),
+        (["report", "--html", "a"], "report: unknown option '--html'"),
+        (["postmortem", "--json", "a"], "postmortem: unknown option '--json'"),
+    ],
+)
+def test_what_cannot_be_read(folder, command, told):
+    ended = run([*COMMAND, *command], folder({"app.py": "print('ran')"}))
+    assert (ended.status, ended.out) == (2, "")
+    assert ended.err.startswith(f"raddle {told}"), ended.err
+
+
+def test_a_file_that_is_there_is_replaced(folder):
+    place = folder({"app.py": "pass", "app.rec": "something else"})
+    assert run([*RADDLE, "--record", "app.rec", "app.py"], place).status == 0
+    assert run([*COMMAND, "report", "app.rec"], place).out.startswith("app.py (process ")
+    assert sys.platform != "linux" or (place / "app.rec").stat().st_blocks * 512 >= 64 << 20, "room was reserved"
