@@ -211,18 +211,34 @@ def test_only_so_many_locks_get_a_name(folder):
     assert held(folder({"app.py": program})) == {"MainThread": ["Lock Lock#1", "a lock"]}
 
 
-def test_a_child_of_a_fork_does_not_write_into_it(recorded):
-    recording = recorded(
-        "import os, threading\n"
-        "if os.fork() == 0:\n"
-        "    thread = threading.Thread(target=int, name='of the child')\n"
-        "    thread.start(); thread.join()\n"
-        "else:\n"
+def test_a_child_of_a_fork_does_not_write_into_it(folder):
+    program = (
+        "import os, threading, time\n"
+        "mine, theirs = threading.Lock(), threading.Lock()\n"
+        "with mine:\n"
+        "    if os.fork() == 0:\n"
+        "        thread = threading.Thread(target=theirs.acquire, name='of the child')\n"
+        "        thread.start(); thread.join()\n"
+        "        mine.release()\n"
+        "        os._exit(0)\n"
         "    os.wait()\n"
-        "    thread = threading.Thread(target=int, name='of the parent')\n"
-        "    thread.start(); thread.join()\n"
+        "    own = threading.Lock(); own.acquire()\n"
+        "    print('up', flush=True); time.sleep(60)\n"
     )
-    assert [thread["name"] for thread in recording["threads"]] == ["MainThread", "of the parent"]
+    assert held(folder({"app.py": program})) == {"MainThread": ["Lock Lock#1", "Lock own"]}
+
+
+def test_a_timer_that_was_cancelled_did_not_run(recorded):
+    program = "import threading, time\nt = threading.Timer(60, print); t.start(); time.sleep(0.1); t.cancel()\n"
+    timer = recorded(program)["threads"][1]
+    assert (timer["began"], timer["how"], timer["life"]) == (None, "taken back", 0)
+
+
+def test_an_argument_that_is_no_text(folder):
+    place = folder({"app.py": "import sys; print(len(sys.argv))"})
+    ended = run([*RADDLE, "--record", "app.rec", "app.py", b"caf\xe9"], place)
+    assert (ended.status, ended.out, ended.err) == (0, "2\n", "")
+    assert "app.py caf?" in run([*COMMAND, "report", "app.rec"], place).out
 
 
 def test_a_thread_that_takes_another_name(recorded):

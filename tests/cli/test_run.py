@@ -439,7 +439,7 @@ REFUSED = {
     "unknown-option": (
         ["--fale-on", "any", "x.py"],
         "unknown option '--fale-on' (raddle run has --fail-on, --deadlocks, --lock-order, --sigterm, --deadlock-grace, --hold-warn, "
-        "--daemon-grace, --exit-notice, --exit-timeout;",
+        "--daemon-grace, --exit-notice, --exit-timeout, --record, --record-size;",
     ),
     "option-of-python": (["-X", "dev", "x.py"], "unknown option '-X' "),
     "no-value": (["--fail-on"], "--fail-on needs a value, as in --fail-on RD001"),

@@ -1,7 +1,11 @@
 """What is a daemon thread? One that the process does not wait for: here, one that is asked to stop first."""
 
+import os
+import subprocess
+import sys
+
 import pytest
-from exits import RADDLE_RUN, many, run
+from exits import PRELUDE, RADDLE_RUN, many, run
 
 PRINTERS = """
 def printer(number):
@@ -28,7 +32,7 @@ def test_printing_daemons_of_an_unmodified_program_do_not_disturb_its_end(first,
     "older", ["", "import atexit; atexit.register(print, 'the last of all', file=sys.stderr)"], ids=["last", "older"]
 )
 def test_daemons_that_write_in_any_way_do_not_disturb_the_end(older):
-    """Text, bytes, errors, a log with its lock; with an `atexit` callback that is older than raddle, and so comes after it."""
+    """Text, errors, a log with its lock; with an `atexit` callback that is older than raddle, and so comes after it."""
     program = f"""
 import sys
 {older}
@@ -40,8 +44,6 @@ def text():
     print("a line")
 def more():
     sys.stdout.writelines(["a line\\n"] * 3)
-def bytes():
-    sys.stdout.buffer.write(b"a line\\n")
 def log():
     logging.warning("a line")
 def again(write):
@@ -49,13 +51,73 @@ def again(write):
         write()
 
 raddle.install()
-for write in (text, text, more, bytes, log, log):
+for write in (text, text, more, log, log):
     threading.Thread(target=again, args=(write,), daemon=True).start()
 time.sleep(0.02)
 """
     for ended in many(program, prelude=""):
         said = set(ended.err.splitlines())
         assert (ended.code, said - {"WARNING:root:a line", "the last of all", ""}) == (0, set())
+        assert ("the last of all" in said) == bool(older)
+
+
+CUT_OFF = "raddle: a daemon thread was cut off by the end of the program while it wrote to <stdout>: the end of its output may be"
+
+
+@pytest.mark.limit(900)
+def test_a_daemon_that_writes_bytes_past_the_text_is_cut_off_and_told_of():
+    program = """
+raddle.install()
+def write():
+    while True:
+        sys.stdout.buffer.write(b"a line\\n")
+threading.Thread(target=write, daemon=True).start()
+time.sleep(0.02)
+"""
+    for ended in many(program):
+        assert ended.code == 0 and (ended.err == "" or ended.err.startswith(CUT_OFF)), ended.err
+
+
+def test_a_pipe_that_nobody_reads_holds_the_end_up_for_a_second():
+    """On the standard library that is a fatal error. The last line is main's, in the buffer when the daemon got stuck."""
+    program = """
+raddle.install()
+def write():
+    sys.stdout.buffer.write(b"x" * 1_000_000)
+threading.Thread(target=write, daemon=True).start()
+time.sleep(0.2)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", PRELUDE + program],
+        stdout=os.pipe()[1],
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert ended.returncode == 0 and ended.stderr.startswith(CUT_OFF), ended.stderr
+
+
+@pytest.mark.limit(900)
+def test_the_end_keeps_nothing_alive(tmp_path):
+    """A file that main has not closed is written when the interpreter takes down its globals, threads or not."""
+    program = """
+raddle.install()
+path = sys.argv[1] + "/" + str(os.getpid())
+file = open(path, "w")
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+file.write("result")
+class Last:
+    def __del__(self, write=os.write):
+        write(1, b"deleted")
+last = Last()
+print(path, flush=True)
+"""
+    for ended in many(program, tmp_path, runs=5):
+        path, deleted = ended.out.split()
+        assert (ended.code, ended.err, deleted) == (0, "", "deleted")
+        with open(path) as file:
+            assert file.read() == "result"
 
 
 @pytest.mark.limit(900)

@@ -23,6 +23,11 @@ pub(crate) fn clean(text: &str) -> String {
     out
 }
 
+/// A line of text that was written for people, whole, without control characters.
+pub(crate) fn printable(line: &str) -> String {
+    line.chars().map(visible).collect()
+}
+
 fn visible(c: char) -> char {
     match c {
         '\n' | '\r' | '\t' | '\u{2028}' | '\u{2029}' => ' ',

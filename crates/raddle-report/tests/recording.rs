@@ -5,7 +5,7 @@ use std::process::Command;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use raddle::observe::recording::format::{Event, For, Kind, MAGIC, Note, PAGE, VERSION, header, ring};
+use raddle::observe::recording::format::{Event, For, Kind, MAGIC, Note, PAGE, VERSION, hand, header, ring};
 use raddle::observe::recording::{Recorder, SMALLEST};
 use raddle_report::{Recording, Unreadable};
 
@@ -30,11 +30,19 @@ fn whole() -> Vec<(usize, u64)> {
         (header::RINGS, 2 * PAGE as u64),
         (header::RINGS_ROOM, 2),
         (header::RINGS_USED, 2),
+        (header::HANDS, PAGE as u64 + 100),
+        (header::HANDS_ROOM, 1),
+        (header::HANDS_USED, 1),
+        (PAGE + 100 + hand::SERIAL, 1),
+        (PAGE + 100 + hand::COUNT, 2),
+        (PAGE + 100 + hand::LOCKS, 7),
+        (PAGE + 100 + hand::LOCKS + 1, 8),
     ];
     let notes = [
         Note::Program { text: "app.py".into() },
         Note::Died { serial: 1, error: "ValueError".into() },
         Note::Object { number: 1, kind: "Lock".into(), name: "ledger".into(), made: None },
+        Note::Lock { number: 7, kind: "Lock".into(), name: "ledger".into() },
     ];
     let notes: Vec<u64> = notes.iter().flat_map(Note::to_words).collect();
     words.push((header::NOTES_USED, notes.len() as u64));
@@ -64,6 +72,8 @@ fn a_whole_one_is_read() {
     let recording = told(&file(&whole(), 4 * PAGE)).unwrap();
     assert_eq!((recording.threads.len(), recording.program.as_str()), (2, "app.py"));
     assert_eq!(recording.threads[0].waits.len(), 1);
+    let holds: Vec<_> = recording.threads[0].holds.iter().map(|lock| lock.kind.as_str()).collect();
+    assert_eq!(holds, ["Lock", "a lock"]);
 }
 
 #[test]
@@ -125,7 +135,7 @@ proptest! {
 
     /// The words that say where things are, above all.
     #[test]
-    fn a_header_that_lies_is_no_crash(changes in vec((2..16usize, word()), 1..6), page in vec((0..3usize, word()), 0..3)) {
+    fn a_header_that_lies_is_no_crash(changes in vec((2..19usize, word()), 1..6), page in vec((0..3usize, word()), 0..3)) {
         let pages = page.into_iter().map(|(at, word)| (2 * PAGE + at, word));
         let words: Vec<_> = whole().into_iter().chain(changes).chain(pages).chain([(header::WORDS, 0)]).collect();
         let _ = told(&file(&words, 4 * PAGE));

@@ -127,7 +127,8 @@ pub fn runtime() -> &'static Runtime {
 
 /// Records what every thread of this crate does from now on, in a new file of `bytes` bytes: `raddle report FILE` and
 /// `raddle postmortem FILE` read it, also while the program runs and after it was killed. Where there is too little room, the latest
-/// is kept.
+/// events are kept. A program that does not end by [`shutdown`] looks as if it had been killed. What is found out is told to
+/// [`on_verdict`], and is not in the file.
 ///
 /// # Errors
 /// What keeps the file from being made: no right to, no room, a size below [`SMALLEST`](crate::observe::recording::SMALLEST);
@@ -148,7 +149,8 @@ pub fn record(file: impl AsRef<Path>, bytes: u64) -> io::Result<()> {
         return Err(recorded_already());
     }
     let recorder = Recorder::create(file.as_ref(), bytes)?;
-    recorder.note(&Note::Program { text: std::env::args().collect::<Vec<_>>().join(" ") });
+    let arguments: Vec<_> = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
+    recorder.note(&Note::Program { text: arguments.join(" ") });
     // The calling thread is to be in it from the start.
     current();
     runtime().record(recorder).map_err(|_| recorded_already())

@@ -336,7 +336,6 @@ impl Runtime {
     pub fn after_fork_in_child(&self, survivor: &Arc<Thread>) {
         crate::seam::after_fork_in_child();
         crate::wait::fork::after_fork_in_child();
-        self.recorder().inspect(|recorder| recorder.after_fork_in_child());
         survivor.set_kind(ThreadKind::Main);
         self.carriers.after_fork_in_child();
         self.asleep.store(0, Ordering::SeqCst);

@@ -177,6 +177,51 @@ fn a_reader_sees_a_wait_that_goes_on() {
     assert!(recorded.read().threads[0].present().is_none());
 }
 
+/// Gives up after a while.
+struct Impatient;
+
+impl Sleeper for Impatient {
+    fn sleep(&mut self, parker: &Parker, _: Option<Time>) -> Result<Woken, Interrupt> {
+        match parker.park(Some(Time::now().after(Duration::from_secs(2)))) {
+            Woken::TimedOut => Err(Interrupt),
+            woken => Ok(woken),
+        }
+    }
+}
+
+/// A lock that is released while it is described, by code that sleeps itself.
+#[derive(Debug)]
+struct Sleepy(Arc<RawLock>, Arc<Parker>);
+
+impl Resource for Sleepy {
+    fn holder(&self) -> Option<Hold> {
+        None
+    }
+
+    fn key(&self) -> Option<(usize, u64)> {
+        Some((1, 1))
+    }
+
+    fn describe(&self) -> Description {
+        self.0.release().unwrap();
+        self.1.park(Some(Time::now().after(Duration::from_millis(50))));
+        Description::default()
+    }
+}
+
+#[test]
+fn a_wake_up_is_not_lost_while_a_thing_is_described() {
+    let recorded = Recorded::begin("sleepy", SMALLEST);
+    let lock = Arc::new(RawLock::new());
+    assert!(lock.try_acquire(99, true));
+    recorded.run("waiter", |runtime| {
+        let (me, mut sleeper) = (current(runtime), Impatient);
+        let resource = Arc::new(Sleepy(Arc::clone(&lock), Arc::clone(me.parker())));
+        let mut blocked = Blocked::new((runtime, &me), &mut sleeper, (Call::Acquire, None), resource, None);
+        lock.acquire(true, &mut blocked).unwrap();
+    });
+}
+
 #[test]
 fn errors_and_names_are_noted() {
     let recorded = Recorded::begin("names", SMALLEST);

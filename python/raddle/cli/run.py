@@ -47,7 +47,7 @@ PROGRAM is what python takes, or a command:
   --lock-order MODE report (default): a report of locks that threads take in opposite orders, before they deadlock; off
   --record FILE     record what every thread does, for raddle report FILE and raddle postmortem FILE; the recording is good
                     also if the program is killed
-  --record-size MB  how much room that takes (default: 64); where it is too little, the latest is kept
+  --record-size MB  how much room that takes (default: 64); where it is too little, the latest events are kept
   --hold-warn SECONDS  a report (RD013) of who has held a lock for so long while others wait for it (default: none)
 
   What `raddle.install` knows about the end of a program, by the same names:
@@ -203,7 +203,7 @@ def read_size(text: str) -> int:
 def _record(path: str, size: int, command: "Sequence[str]") -> bool:
     """Begin the recording; says why if that cannot be done."""
     try:
-        _raddle.record(path, size, " ".join(command))
+        _raddle.record(path, size, " ".join(command).encode(errors="replace").decode())
     except OSError as error:
         complain(f"run: --record: {path}: {error.strerror}")
         return False

@@ -83,6 +83,7 @@ pub(crate) fn after_fork_in_child() {
     PHASE.store(RUNNING, Ordering::Relaxed);
     GIVEN_UP.store(false, Ordering::Relaxed);
     requests::after_fork_in_child();
+    streams::after_fork_in_child();
 }
 
 // ---- the steps ----

@@ -7,23 +7,28 @@
 //! whoever fills the buffer of the text takes all that is in it.
 //!
 //! So after the last `atexit` callback [`settle`] has threads that come to print wait at a [gate](GATE), and waits for those
-//! that are past it. Main keeps the interpreter from there on, if no callback is older than raddle's import, and nobody is
-//! cut off inside.
+//! that are past it. Main keeps the interpreter from there on, and nobody is cut off inside. Callbacks that are older than raddle,
+//! such as that of `logging`, run after that, and may want a lock of somebody who waits at the gate: so it lets everybody through
+//! again, but [slowly](SLOWLY), and mostly the interpreter ends before anybody is inside. The gate is before the text, not before the buffer: who comes there has text in hand, and not only its own.
 //!
 //! What is left is a thread whose pipe is full, one that writes to `sys.stdout.buffer`, or one that went on beside an older
 //! callback. So the interpreter's last `flush()` is ours as well: it [gives](Buffer::rescue) a buffer whose lock is lost a
-//! fresh one, since nobody can be in there any more.
+//! fresh one, since nobody can be in there any more. A thread that was cut off in the middle of a write is told of: the end of
+//! what it wrote may be missing.
+//!
+//! Nothing in here may keep anything of the program alive, which the interpreter is about to take down.
 //!
 //! The lock can be reached only through the object's layout, which is internal: [`is_known`] compares it with what public
 //! methods do, and unless that agrees nothing is done. Not taken: a stand-in for `sys.stdout`, which the program would see.
 
 use std::ffi::{c_char, c_int, c_ulong, c_void};
+use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyCFunction, PyDict, PyTuple};
+use pyo3::types::{PyBytes, PyDict};
 use raddle::seam::Time;
 
 use crate::lifecycle::{ident, is_main_thread};
@@ -34,6 +39,10 @@ const LOOK: Duration = Duration::from_micros(100);
 
 /// Closed: who is not main and comes to print waits.
 static GATE: AtomicBool = AtomicBool::new(false);
+
+/// Until when who comes to print waits for [`SLOWLY`] before it goes on.
+static SLOW_UNTIL: AtomicU64 = AtomicU64::new(0);
+const SLOWLY: Duration = Duration::from_millis(50);
 
 /// A lock of the interpreter's. Opaque; on Linux a semaphore.
 type Lock = *mut c_void;
@@ -91,22 +100,31 @@ impl Buffer {
 
     /// Makes a buffer usable whose lock is held by a thread that is no more, when the interpreter finalizes.
     ///
-    /// A thread that owns the buffer is in the middle of a write of all that is in it: that has been handed to the system.
-    /// One that has the lock without being the owner was woken and got no further: nothing has been written.
+    /// A thread that owns the buffer is in the middle of a write of all that is in it: the system has that, or is still reading
+    /// it there, so the memory is left to it. One that has the lock without being the owner was woken and got no further: nothing
+    /// has been written. Returns whether somebody was cut off.
     #[cold]
-    fn rescue(&mut self) {
-        if !self.is_taken() || self.owner == ident() {
-            return;
+    fn rescue(&mut self) -> bool {
+        #[allow(clippy::unnecessary_cast, reason = "narrower on systems of 32 bits")]
+        let owner = self.owner as u64;
+        if !self.is_taken() || owner == ident() {
+            return false;
         }
         // SAFETY: asks for a new lock. The old one is left to those who wait for it, for ever.
         let lock = unsafe { PyThread_allocate_lock() };
         if lock.is_null() {
-            return;
+            return false;
         }
-        if self.owner != 0 {
-            (self.write_pos, self.write_end, self.owner) = (0, -1, 0);
+        if owner != 0 {
+            // SAFETY: attached. The buffer frees this with the same allocator that it has its own memory from.
+            let bytes = unsafe { ffi::PyMem_Malloc(self.size as usize) };
+            if bytes.is_null() {
+                return false;
+            }
+            (self.bytes, self.write_pos, self.write_end, self.owner) = (bytes.cast(), 0, -1, 0);
         }
         self.lock = lock;
+        owner != 0
     }
 }
 
@@ -159,7 +177,9 @@ impl<'py> Stream<'py> {
             return Ok(None);
         }
         let buffer = text.getattr("buffer")?;
-        Ok(buffer.get_type().is(io.getattr("BufferedWriter")?).then_some(Self { text, buffer }))
+        let is_known = buffer.get_type().is(io.getattr("BufferedWriter")?)
+            && buffer.getattr("raw")?.get_type().is(io.getattr("FileIO")?);
+        Ok(is_known.then_some(Self { text, buffer }))
     }
 
     /// The interpreter's streams that have a lock, each once.
@@ -178,23 +198,17 @@ impl<'py> Stream<'py> {
         unsafe { &*self.buffer.as_ptr().cast::<Buffer>() }.is_busy()
     }
 
-    /// Has whoever calls one of these methods on these objects do `first` before.
+    /// Has whoever calls this method on the text do `first` before, which gets the text.
     ///
     /// By a function of Python's: a thread that is cut off in the method is unwound, which frames of ours must not be.
-    fn guard(&self, first: &Bound<'py, PyCFunction>) -> PyResult<()> {
-        let before = c"lambda first, own: lambda *args, **options: (first(), own(*args, **options))[1]";
-        let before = self.text.py().eval(before, None, None)?;
-        for object in [&self.text, &self.buffer] {
-            for name in METHODS {
-                object.setattr(name, before.call1((first, object.getattr(name)?))?)?;
-            }
-        }
-        Ok(())
+    fn guard(&self, name: &str, first: &Bound<'py, PyAny>) -> PyResult<()> {
+        let py = self.text.py();
+        let before = c"lambda first, own, text: lambda *args, **options: (first(text), own(*args, **options))[1]";
+        // Globals of its own: those of `__main__` would be kept alive.
+        let before = py.eval(before, Some(&PyDict::new(py)), None)?;
+        self.text.setattr(name, before.call1((first, self.text.getattr(name)?, &self.text))?)
     }
 }
-
-/// What threads write by. All else calls these.
-const METHODS: [&str; 2] = ["write", "flush"];
 
 /// After the last `atexit` callback: has nobody cut off in the middle of a line.
 ///
@@ -205,35 +219,65 @@ pub(crate) fn settle(py: Python<'_>) -> PyResult<()> {
         return Ok(());
     }
     let streams = Stream::all(py)?;
-    let is_finalizing = py.import("sys")?.getattr("is_finalizing")?;
-    for stream in &streams {
-        let (buffer, is_finalizing) = (stream.buffer.clone().unbind(), is_finalizing.clone().unbind());
-        let first = move |args: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| -> PyResult<()> {
-            let py = args.py();
-            if is_finalizing.bind(py).call0()?.is_truthy()? {
-                // SAFETY: `is_known`, and of that class. Nobody else gets into the interpreter any more.
-                unsafe { &mut *buffer.as_ptr().cast::<Buffer>() }.rescue();
-            } else {
-                wait_at_gate(py);
-            }
-            Ok(())
-        };
-        stream.guard(&PyCFunction::new_closure(py, None, None, first)?)?;
-    }
     GATE.store(true, Ordering::SeqCst);
+    let settled = settle_all(py, &streams);
+    SLOW_UNTIL.store(Time::now().after(PATIENCE).nanos(), Ordering::SeqCst);
+    GATE.store(false, Ordering::SeqCst);
+    settled
+}
+
+fn settle_all(py: Python<'_>, streams: &[Stream<'_>]) -> PyResult<()> {
+    let (gate, last_flush) = (wrap_pyfunction!(wait_at_gate, py)?, wrap_pyfunction!(before_last_flush, py)?);
+    for stream in streams {
+        stream.guard("flush", &last_flush)?;
+        stream.guard("write", &gate)?;
+    }
     let deadline = Time::now().after(PATIENCE);
     while streams.iter().any(Stream::is_busy) && Time::now() < deadline {
         py.detach(|| std::thread::sleep(LOOK));
     }
-    GATE.store(false, Ordering::SeqCst);
     Ok(())
 }
 
-fn wait_at_gate(py: Python<'_>) {
+/// The child of a fork has nobody who would open the gate.
+pub(super) fn after_fork_in_child() {
+    SLOW_UNTIL.store(0, Ordering::SeqCst);
+    GATE.store(false, Ordering::SeqCst);
+}
+
+/// Before a `flush()` of a stream: the interpreter's last ones come when no other thread gets in any more.
+#[pyfunction]
+fn before_last_flush(text: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = text.py();
+    if !py.import("sys")?.call_method0("is_finalizing")?.is_truthy()? {
+        wait_at_gate(text);
+        return Ok(());
+    }
+    let _ = text.delattr("flush");
+    let _ = text.delattr("write");
+    let Some(stream) = Stream::of(text.clone())? else { return Ok(()) };
+    // SAFETY: `is_known`, or this would not have been put there, and of that class. Nobody else gets into the interpreter.
+    let cut_off = unsafe { &mut *stream.buffer.as_ptr().cast::<Buffer>() }.rescue();
+    if cut_off {
+        let name = stream.text.getattr("name")?;
+        let _ = writeln!(
+            std::io::stderr(),
+            "raddle: a daemon thread was cut off by the end of the program while it wrote to {name}: the end of its output may be \
+             missing (give it time with raddle.Thread(grace=), or join it)"
+        );
+    }
+    Ok(())
+}
+
+#[pyfunction]
+fn wait_at_gate(text: &Bound<'_, PyAny>) {
     if !is_main_thread() {
-        py.detach(|| {
+        text.py().detach(|| {
             while GATE.load(Ordering::SeqCst) {
                 std::thread::sleep(LOOK);
+            }
+            if Time::now().nanos() < SLOW_UNTIL.load(Ordering::SeqCst) {
+                std::thread::sleep(SLOWLY);
             }
         });
     }

@@ -141,6 +141,10 @@ fn events(words: &Words<'_>) -> (BTreeMap<u64, Vec<Event>>, u64) {
         let Some(start) = start.filter(|start| words.get(start.saturating_add(PAGE - 1)).is_some()) else { break };
         let [serial, number, count] = [ring::SERIAL, ring::NUMBER, ring::COUNT].map(|at| words.head(start + at));
         // The oldest of a page that has come round may be half overwritten.
+        if serial == 0 {
+            // Given out, and not taken yet.
+            continue;
+        }
         let gone = count.saturating_sub(ring::ROOM as u64 - 1) * u64::from(count > ring::ROOM as u64);
         lost = lost.saturating_add(gone);
         let read = |index: u64| {

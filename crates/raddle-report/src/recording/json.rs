@@ -46,6 +46,7 @@ impl Recording {
             Ended::Finished => "finished",
             Ended::Died(_) => "died",
             Ended::Stopped => "stopped",
+            Ended::TakenBack => "taken back",
         });
         let error = story.ended.as_ref().and_then(|(_, how)| match how {
             Ended::Died(error) => Some(error),

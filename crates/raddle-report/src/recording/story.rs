@@ -31,6 +31,8 @@ pub struct Recording {
     pub verdicts: Vec<(Duration, String, String)>,
     /// How many events are missing, and how many notes.
     pub lost: (u64, u64),
+    /// The names that several threads have.
+    pub(super) ambiguous: HashSet<String>,
 }
 
 /// Something that threads waited for.
@@ -53,6 +55,8 @@ pub enum Ended {
     Died(String),
     /// It was asked to stop.
     Stopped,
+    /// It never began: a timer that was cancelled.
+    TakenBack,
 }
 
 /// One thread.
@@ -139,6 +143,7 @@ impl Recording {
             sites: HashMap::new(),
             verdicts: Vec::new(),
             lost: (content.events_lost, content.notes_lost),
+            ambiguous: HashSet::new(),
         };
         let mut threads = BTreeMap::new();
         let (mut errors, mut locks, mut signals) = (HashMap::new(), HashMap::new(), HashSet::new());
@@ -164,17 +169,21 @@ impl Recording {
             threads.entry(serial).and_modify(|story| story.holds = held.collect());
         }
         recording.threads = threads.into_values().collect();
+        let mut names = HashSet::new();
+        let all = recording.threads.iter().map(|story| &story.thread.name);
+        recording.ambiguous = all.filter(|name| !names.insert(*name)).cloned().collect();
         Ok(recording)
     }
 
     fn take(&mut self, note: Note, threads: &mut BTreeMap<u64, Story>, errors: &mut HashMap<u64, String>) {
         match note {
             Note::Program { text } => self.program = text,
-            Note::Thread { serial, at, kind, name, started_by, site, .. } => {
+            Note::Thread { serial, at, kind, runs, name, started_by, site, .. } => {
                 let started_by = Some(started_by).filter(|name| !name.is_empty());
                 let started_at = self.sites.get(&site).cloned();
                 let thread = ThreadInfo { serial, name, kind, started_by, started_at };
-                threads.insert(serial, Story::of(thread, Duration::from_nanos(at)));
+                let known = Duration::from_nanos(at);
+                threads.insert(serial, Story { began: runs.then_some(known), ..Story::of(thread, known) });
             }
             Note::Renamed { serial, name } => {
                 threads.entry(serial).and_modify(|story| story.thread.name = name);
@@ -211,8 +220,9 @@ impl Story {
 
     fn take(&mut self, event: Event, error: Option<&String>) {
         let at = Duration::from_nanos(event.at);
-        if self.began.is_none() {
-            // What came before was overwritten, or was before the recording.
+        let is_taken_back = event.kind == Kind::Ended && event.other == 3;
+        if self.began.is_none() && !is_taken_back {
+            // What came before was overwritten.
             self.began = Some(if event.kind == Kind::Began { at } else { self.known.min(at) });
         }
         match event.kind {
@@ -229,6 +239,7 @@ impl Story {
                 let how = match (event.other, error) {
                     (1, error) => Ended::Died(error.cloned().unwrap_or_default()),
                     (2, _) => Ended::Stopped,
+                    (3, _) => Ended::TakenBack,
                     _ => Ended::Finished,
                 };
                 self.ended = Some((at, how));
@@ -245,5 +256,5 @@ impl Story {
 
 fn unknown(serial: u64) -> ThreadInfo {
     let name = format!("thread {serial}");
-    ThreadInfo { serial, name, kind: ThreadKind::Foreign, started_by: None, started_at: None }
+    ThreadInfo { serial, name, kind: ThreadKind::Regular, started_by: None, started_at: None }
 }

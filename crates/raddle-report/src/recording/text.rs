@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
-use raddle::graph::verdict::ThreadKind;
 use raddle::observe::recording::format::For;
 
 use super::called;
 use super::story::{Ended, Object, Recording, Span, Story};
-use crate::words::{clean, origin, spot, waited};
+use crate::words::{clean, origin, printable, spot, waited};
 
 /// How many kinds of waits are listed.
 const LISTED: usize = 20;
@@ -38,7 +37,8 @@ impl Recording {
     pub fn report(&self) -> String {
         let mut text = self.head();
         for (at, _, told) in &self.verdicts {
-            let _ = write!(text, "\nat {}:\n{told}", seconds(*at));
+            let _ = writeln!(text, "\nat {}:", seconds(*at));
+            told.lines().for_each(|line| text.extend([printable(line).as_str(), "\n"]));
         }
         text += "\nThreads, and how long each waited for what; the rest is running, or in a call that raddle does not see:\n";
         text += &self.threads_table();
@@ -92,8 +92,7 @@ impl Recording {
     /// `'worker'`, or `'worker' (#7)` where there are several.
     fn name(&self, story: &Story) -> String {
         let (name, serial) = (clean(&story.thread.name), story.thread.serial);
-        let same = self.threads.iter().filter(|other| other.thread.name == story.thread.name).take(2).count();
-        if same > 1 { format!("'{name}' (#{serial})") } else { format!("'{name}'") }
+        if self.ambiguous.contains(&story.thread.name) { format!("'{name}' (#{serial})") } else { format!("'{name}'") }
     }
 
     fn name_of(&self, serial: u64) -> String {
@@ -125,9 +124,10 @@ impl Recording {
                 Ended::Finished => format!("ended at {at}"),
                 Ended::Died(error) => format!("died at {at}: {}", clean(error)),
                 Ended::Stopped => format!("stopped at {at}, as it was asked to"),
+                Ended::TakenBack => format!("taken back at {at}, before it began"),
             };
         }
-        if story.began.is_none() && story.thread.kind != ThreadKind::Main {
+        if story.began.is_none() {
             let forgotten = self.lost.0 > 0;
             return if forgotten { "what it did is not here any more" } else { "has not begun" }.to_owned();
         }

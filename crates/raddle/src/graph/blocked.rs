@@ -227,6 +227,10 @@ impl<'a> Blocked<'a> {
         if let Some(published) = self.published.take_if(|published| published.generation == fork_generation()) {
             // It goes on as another wait: the thread has run since.
             let outer = self.outer.take().map(|outer| Record { epoch: self.runtime.next_epoch(), ..*outer });
+            if outer.is_some() {
+                // The bed is the same: this wait may have taken a wake-up that was for the one around it.
+                self.me.parker().unpark();
+            }
             // Dropped outside the mutex: it may be the last owner of something of the host's.
             let record = std::mem::replace(&mut *self.me.wait.lock(), outer);
             if !published.timed {
@@ -388,15 +392,23 @@ impl<'a> Blocked<'a> {
     /// The holder has ended: that is an error, or something to look at again.
     #[cold]
     fn owner_dead(&mut self, steps: Vec<Step>) -> Result<Option<(Finding, Duration)>, Halt> {
-        let Some(step) = steps.into_iter().next() else { return Ok(None) };
+        let Some(mut step) = steps.into_iter().next() else { return Ok(None) };
         if !step.hold.strict || self.call != Call::Acquire {
             return Ok(Some((Finding::OwnerDead(Box::new(step)), OWNER_DEAD_GRACE)));
         }
         // It may have let go and ended between the two looks, at the object and at its holder. What is left by a thread that
         // was seen to have ended stays left.
-        let (again, end) = self.runtime.walk_from(self.me);
-        if !matches!(end, End::Dead) || !same(std::slice::from_ref(&step), &again) {
-            return Ok(None);
+        loop {
+            let (again, end) = self.runtime.walk_from(self.me);
+            let [one] = &again[..] else { return Ok(None) };
+            if !matches!(end, End::Dead) || !one.hold.strict {
+                return Ok(None);
+            }
+            if same(std::slice::from_ref(&step), &again) {
+                break;
+            }
+            // Another of several holders.
+            step = one.clone();
         }
         let verdict = self.runtime.describe_owner_dead(&step, true);
         self.runtime.tell(&verdict);
@@ -474,6 +486,10 @@ impl Sleep for Blocked<'_> {
             }
             let look_again = self.look()?;
             let watch_again = self.runtime.watch_hold(self.me, &self.resource, &mut self.watch);
+            if waiter.is_notified() {
+                // While code of the host ran that has slept itself, and has taken the wake-up for its own.
+                break;
+            }
             let until = [self.deadline, self.stops_at, look_again, watch_again].into_iter().flatten().min();
             match self.sleeper.sleep(waiter.parker(), until) {
                 Err(Interrupt) => return Err(Halt::Interrupted),

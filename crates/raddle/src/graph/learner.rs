@@ -112,8 +112,7 @@ impl Evidence {
 /// A recording in which it is written down what threads hold.
 static RECORDER: OnceLock<Arc<Recorder>> = OnceLock::new();
 
-/// Has it written down in a recording what threads hold, from the next lock on that each takes with empty hands. Only the first
-/// call counts.
+/// Has it written down in a recording what threads hold, of those that have taken none so far. Only the first call counts.
 pub fn record(recorder: Arc<Recorder>) {
     let _ = RECORDER.set(recorder);
 }
@@ -368,6 +367,9 @@ pub(crate) fn born(number: Number) {
 pub(crate) fn died(number: Number) {
     if number == 0 {
         return;
+    }
+    if let Some(recorder) = RECORDER.get() {
+        recorder.forget_signal(number);
     }
     let waste = {
         let mut memory = LEARNED.lock_keeping();

@@ -15,10 +15,6 @@ pub const SMALLEST: u64 = 1 << 20;
 pub(crate) struct Page;
 
 impl Recorder {
-    pub(crate) fn after_fork_in_child(&self) {
-        match *self {}
-    }
-
     pub(crate) fn met(&self, _: &Thread) {
         match *self {}
     }

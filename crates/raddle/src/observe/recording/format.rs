@@ -196,6 +196,8 @@ pub enum Note {
         at: u64,
         /// How it came into the runtime.
         kind: ThreadKind,
+        /// Whether it ran before the recording began.
+        runs: bool,
         /// What it is called.
         name: String,
         /// Who started it; 0: no thread.
@@ -273,8 +275,9 @@ impl Note {
                 words.text(text);
                 1
             }
-            Note::Thread { serial, at, kind, name, starter, started_by, site } => {
-                words.0.extend([*serial, *at, *kind as u64, *starter, u64::from(*site)]);
+            Note::Thread { serial, at, kind, runs, name, starter, started_by, site } => {
+                let kind = *kind as u64 | u64::from(*runs) << 8;
+                words.0.extend([*serial, *at, kind, *starter, u64::from(*site)]);
                 words.text(name);
                 words.text(started_by);
                 2
@@ -338,8 +341,8 @@ impl Note {
             2 => {
                 let (serial, at, kind, starter, site) =
                     (from.word()?, from.word()?, from.word()?, from.word()?, from.number()?);
-                let kind = *KINDS.get(usize::try_from(kind).ok()?)?;
-                Note::Thread { serial, at, kind, starter, site, name: from.text()?, started_by: from.text()? }
+                let (kind, runs) = (*KINDS.get(usize::from(kind as u8))?, kind >> 8 == 1);
+                Note::Thread { serial, at, kind, runs, starter, site, name: from.text()?, started_by: from.text()? }
             }
             3 => Note::Renamed { serial: from.word()?, name: from.text()? },
             4 => Note::Died { serial: from.word()?, error: from.text()? },
@@ -403,7 +406,7 @@ impl Reader<'_> {
     }
 
     fn text(&mut self) -> Option<String> {
-        let length = usize::try_from(self.word()?).ok()?;
+        let length = usize::try_from(self.word()?).ok().filter(|length| *length <= LONGEST)?;
         let words = self.0.get(..length.div_ceil(8))?;
         self.0 = &self.0[words.len()..];
         let mut bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
@@ -442,9 +445,9 @@ mod tests {
     fn note() -> impl Strategy<Value = Note> {
         prop_oneof![
             ".*".prop_map(|text| Note::Program { text }),
-            (any::<(u64, u64, u64, u32)>(), 0..4usize, ".*", ".*").prop_map(
-                |((serial, at, starter, site), kind, name, started_by)| {
-                    Note::Thread { serial, at, kind: KINDS[kind], name, starter, started_by, site }
+            (any::<(u64, u64, u64, u32, bool)>(), 0..4usize, ".*", ".*").prop_map(
+                |((serial, at, starter, site, runs), kind, name, started_by)| {
+                    Note::Thread { serial, at, kind: KINDS[kind], runs, name, starter, started_by, site }
                 }
             ),
             (any::<u64>(), ".*").prop_map(|(serial, name)| Note::Renamed { serial, name }),

@@ -3,7 +3,8 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::Path;
-use std::sync::atomic::AtomicU64;
+use std::sync::Once;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use memmap2::MmapRaw;
 
@@ -39,6 +40,31 @@ impl Map {
         // SAFETY: the map begins on a page, so it is aligned; it is as long as was reserved, it lives as long as `self`, and nobody
         // in this process touches it but through these words.
         unsafe { std::slice::from_raw_parts(self.memory.as_ptr().cast(), self.words) }
+    }
+}
+
+/// How many forks lie between the first process that had a recording and this one.
+static FORKS: AtomicU32 = AtomicU32::new(0);
+
+/// In which process of a chain of forks this is. Known before any other code runs in a child, whose writes would go into its
+/// parent's file.
+#[inline]
+pub(super) fn process() -> u32 {
+    FORKS.load(Ordering::Relaxed)
+}
+
+/// Has [`process`] count.
+pub(super) fn count_forks() {
+    #[cfg(unix)]
+    {
+        extern "C" fn in_child() {
+            FORKS.fetch_add(1, Ordering::Relaxed);
+        }
+        static ONCE: Once = Once::new();
+        // SAFETY: the function does nothing that a handler of the system's must not do.
+        ONCE.call_once(|| unsafe {
+            libc::pthread_atfork(None, None, Some(in_child));
+        });
     }
 }
 

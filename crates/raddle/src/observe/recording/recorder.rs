@@ -8,7 +8,8 @@
 //! # When there is no room
 //!
 //! When all pages are given out, a thread takes the oldest one that nobody writes into any more, and if there is none goes round
-//! in its own: so the latest is kept. What is lost is counted.
+//! in its own: so the latest events are kept. Notes are not written any more when there is no room; the last of it is for verdicts.
+//! What is lost is counted.
 //!
 //! # Who may do what
 //!
@@ -20,20 +21,20 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::format::{Event, For, Kind, MAGIC, Note, PAGE, VERSION, hand, header, ring};
-use super::map::Map;
+use super::map::{Map, count_forks, process};
 use crate::graph::verdict::Ending;
 use crate::graph::{Call, Record, Resource, Site};
 use crate::seam::{Mutex, Time, Wall};
-use crate::thread::Thread;
+use crate::thread::{State, Thread};
 
 /// The smallest file that is worth it, in bytes.
 pub const SMALLEST: u64 = 1 << 20;
 
-/// So many locks get their names written down, and so many things that threads wait for: to name one of a hundred thousand takes the
-/// host as long as to look through all of them.
+/// So many locks get their names written down, so many things that threads wait for, and so many places: to name one of a hundred
+/// thousand things takes the host as long as to look through all of them, and places are kept.
 const NAMED: usize = 4096;
 
 /// What a recording keeps with a thread, for the thread itself.
@@ -51,8 +52,8 @@ pub(crate) struct Page {
 pub struct Recorder {
     map: Map,
     began: Time,
-    /// Whether this process is the one that the recording is of.
-    on: AtomicBool,
+    /// The [process] that the recording is of.
+    process: u32,
     books: Mutex<Books>,
 }
 
@@ -95,13 +96,14 @@ impl Recorder {
             let text = format!("a recording needs {SMALLEST} bytes at least, got {bytes}");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
+        count_forks();
         let pages = usize::try_from(bytes).map_err(|_| io::ErrorKind::FileTooLarge)? / (PAGE * 8);
         // A quarter for what is said at length, a sixteenth for what threads hold.
         let (notes, hands, words) = (pages / 4, pages / 16, pages * PAGE);
         let recorder = Arc::new(Recorder {
             map: Map::create(path, words)?,
             began: Time::now(),
-            on: AtomicBool::new(true),
+            process: process(),
             books: Mutex::default(),
         });
         let head = [
@@ -145,12 +147,9 @@ impl Recorder {
         moment.nanos().saturating_sub(self.began.nanos())
     }
 
+    #[inline]
     fn is_on(&self) -> bool {
-        self.on.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn after_fork_in_child(&self) {
-        self.on.store(false, Ordering::Relaxed);
+        self.process == process()
     }
 
     /// The process ends in order.
@@ -171,7 +170,10 @@ impl Recorder {
 
     fn write_note(&self, _: &mut Books, note: &Note) {
         let (words, used) = (note.to_words(), self.get(header::NOTES_USED) as usize);
-        if words.len() > self.get(header::NOTES_ROOM) as usize - used {
+        let room = self.get(header::NOTES_ROOM) as usize;
+        let counts_most = matches!(note, Note::Verdict { .. } | Note::Died { .. } | Note::Signal { .. });
+        let room = if counts_most { room } else { room - room / 8 };
+        if used + words.len() > room {
             self.add(header::NOTES_LOST, 1);
             return;
         }
@@ -194,6 +196,13 @@ impl Recorder {
         }
     }
 
+    /// The lock of this number is no more.
+    pub(crate) fn forget_signal(&self, number: u64) {
+        if self.is_on() {
+            self.books.lock().signals.remove(&number);
+        }
+    }
+
     /// Whether one more lock is to be named by a note.
     pub(crate) fn names_one_more(&self) -> bool {
         self.is_on() && {
@@ -205,6 +214,8 @@ impl Recorder {
 
     /// A thread is known from now on.
     pub(crate) fn met(&self, thread: &Thread) {
+        // One that runs by now did so before the recording began.
+        let runs = thread.state() == State::Running;
         if !self.is_on() {
             return;
         }
@@ -214,6 +225,7 @@ impl Recorder {
             serial: thread.serial(),
             at: self.since(thread.since()),
             kind: thread.kind(),
+            runs,
             name: thread.name().to_string(),
             starter: starter.map_or(0, |starter| starter.serial),
             started_by: starter.map_or_else(String::new, |starter| starter.starter.to_string()),
@@ -238,6 +250,9 @@ impl Recorder {
 
     #[cold]
     fn new_site(&self, key: u64, site: &Arc<dyn Site>) -> u32 {
+        if self.books.lock().sites.len() >= NAMED {
+            return 0;
+        }
         let Some(place) = site.place() else { return 0 };
         let mut books = self.books.lock();
         let next = books.sites.len() as u32 + 1;
@@ -315,8 +330,24 @@ impl Recorder {
     pub(crate) fn goes_on(&self, me: &Thread) {
         self.write(me, self.plain(Kind::GoesOn, 0));
         if let Some(outer) = me.record() {
-            self.waits(me, &outer, Time::now());
+            self.waits_again(me, &outer);
         }
+    }
+
+    /// The same for a wait that was written down before. Runs no code of the host.
+    fn waits_again(&self, me: &Thread, record: &Record) {
+        if !self.is_on() {
+            return;
+        }
+        let (site, object) = {
+            let books = self.books.lock();
+            let site =
+                record.site.as_ref().and_then(|site| books.sites.get(&site.key())).map_or(0, |noted| noted.number);
+            (site, record.resource.key().and_then(|key| books.objects.get(&key)).copied().unwrap_or(0))
+        };
+        let call = Some(what_for(record.call));
+        let event = Event { call, timed: record.timed, site, object, ..self.plain(Kind::Waits, 0) };
+        self.write(me, event);
     }
 
     /// Its first instruction is about to run.
@@ -329,6 +360,7 @@ impl Recorder {
     #[cold]
     pub(crate) fn ended(&self, thread: &Thread) {
         let how = match thread.ending() {
+            _ if thread.state() == State::Starting => 3,
             Ending::Finished => 0,
             Ending::Failed(error) => {
                 self.note(&Note::Died { serial: thread.serial(), error });
