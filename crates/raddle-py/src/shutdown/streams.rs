@@ -9,7 +9,8 @@
 //! So after the last `atexit` callback [`settle`] has threads that come to print wait at a [gate](GATE), and waits for those
 //! that are past it. Main keeps the interpreter from there on, and nobody is cut off inside. Callbacks that are older than raddle,
 //! such as that of `logging`, run after that, and may want a lock of somebody who waits at the gate: so it lets everybody through
-//! again, but [slowly](SLOWLY), and mostly the interpreter ends before anybody is inside. The gate is before the text, not before the buffer: who comes there has text in hand, and not only its own.
+//! again, but [slowly](SLOWLY), and mostly the interpreter ends before anybody is inside. The gate is before the text, not before
+//! the buffer: who comes there has text in hand, and not only its own.
 //!
 //! What is left is a thread whose pipe is full, one that writes to `sys.stdout.buffer`, or one that went on beside an older
 //! callback. So the interpreter's last `flush()` is ours as well: it [gives](Buffer::rescue) a buffer whose lock is lost a

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use raddle::graph::verdict::{Place, ThreadInfo, ThreadKind};
-use raddle::observe::recording::format::{Event, For, Kind, Note};
+use raddle::observe::recording::format::{Event, For, Kind, Note, how};
 
 use super::file::{self, Unreadable};
 
@@ -220,7 +220,7 @@ impl Story {
 
     fn take(&mut self, event: Event, error: Option<&String>) {
         let at = Duration::from_nanos(event.at);
-        let is_taken_back = event.kind == Kind::Ended && event.other == 3;
+        let is_taken_back = event.kind == Kind::Ended && event.other == how::TAKEN_BACK;
         if self.began.is_none() && !is_taken_back {
             // What came before was overwritten.
             self.began = Some(if event.kind == Kind::Began { at } else { self.known.min(at) });
@@ -236,13 +236,13 @@ impl Story {
             Kind::GoesOn => self.goes_on(at),
             Kind::Ended => {
                 self.goes_on(at);
-                let how = match (event.other, error) {
-                    (1, error) => Ended::Died(error.cloned().unwrap_or_default()),
-                    (2, _) => Ended::Stopped,
-                    (3, _) => Ended::TakenBack,
+                let ending = match (event.other, error) {
+                    (how::DIED, error) => Ended::Died(error.cloned().unwrap_or_default()),
+                    (how::STOPPED, _) => Ended::Stopped,
+                    (how::TAKEN_BACK, _) => Ended::TakenBack,
                     _ => Ended::Finished,
                 };
-                self.ended = Some((at, how));
+                self.ended = Some((at, ending));
             }
         }
     }

@@ -110,6 +110,18 @@ pub enum Kind {
     GoesOn,
 }
 
+/// How a thread ended: what stands in [`Event::other`] of a [`Kind::Ended`].
+pub mod how {
+    /// Its function returned.
+    pub const FINISHED: u64 = 0;
+    /// An error left its function, which a note tells.
+    pub const DIED: u64 = 1;
+    /// It was asked to stop.
+    pub const STOPPED: u64 = 2;
+    /// It never began.
+    pub const TAKEN_BACK: u64 = 3;
+}
+
 /// In which call a thread waits; the numbers are the file's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]

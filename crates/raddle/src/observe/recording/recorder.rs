@@ -23,7 +23,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::format::{Event, For, Kind, MAGIC, Note, PAGE, VERSION, hand, header, ring};
+use super::format::{Event, For, Kind, MAGIC, Note, PAGE, VERSION, hand, header, how, ring};
 use super::map::{Map, count_forks, process};
 use crate::graph::verdict::Ending;
 use crate::graph::{Call, Record, Resource, Site};
@@ -359,16 +359,16 @@ impl Recorder {
     /// Nothing of it runs any more.
     #[cold]
     pub(crate) fn ended(&self, thread: &Thread) {
-        let how = match thread.ending() {
-            _ if thread.state() == State::Starting => 3,
-            Ending::Finished => 0,
+        let ended = match thread.ending() {
+            _ if thread.state() == State::Starting => how::TAKEN_BACK,
+            Ending::Finished => how::FINISHED,
             Ending::Failed(error) => {
                 self.note(&Note::Died { serial: thread.serial(), error });
-                1
+                how::DIED
             }
-            Ending::Stopped(_) => 2,
+            Ending::Stopped(_) => how::STOPPED,
         };
-        self.write(thread, self.plain(Kind::Ended, how));
+        self.write(thread, self.plain(Kind::Ended, ended));
         let page = thread.page.number.swap(0, Ordering::Relaxed);
         if self.is_on() {
             let mut books = self.books.lock();
