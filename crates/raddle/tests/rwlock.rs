@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use common::{SOON, start, wait_of};
+use common::{SOON, sleeps, start, wait_of};
 use raddle::graph::verdict::Verdict;
 use raddle::sync::Policy;
 use raddle::{Latch, LockError, Mutex, Once, RwLock};
@@ -97,6 +97,8 @@ fn a_cycle_through_the_last_of_several_readers_is_found() {
         while ledger.holder().is_none() || table.waiters().is_empty() {
             std::thread::yield_now();
         }
+        let threads = raddle::runtime().threads();
+        sleeps(threads.iter().find(|thread| &*thread.name() == "writer").unwrap());
         ledger.lock().map(drop)
     });
     while shared.0.readers().len() < 3 {

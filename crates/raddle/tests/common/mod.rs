@@ -2,11 +2,14 @@
 
 #![allow(dead_code, reason = "each test takes what it needs")]
 
-use std::sync::{Arc, Once};
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, LazyLock, Mutex, Once};
 use std::thread;
 use std::time::Duration;
 
 use raddle::graph::verdict::Wait;
+use raddle::thread::Thread;
 use raddle::{JoinHandle, runtime};
 
 /// A wait too short for anything to come.
@@ -28,15 +31,43 @@ where
         });
     });
     let with = Arc::clone(with);
-    raddle::spawn(name, move || f(&with)).expect("a thread")
+    raddle::spawn(name, move || {
+        // `12/task/34`; where there is no such link, nobody knows.
+        if let Ok(task) = std::fs::read_link("/proc/thread-self") {
+            let serial = raddle::thread::current(runtime()).serial();
+            TASKS.lock().unwrap().insert(serial, PathBuf::from("/proc").join(task));
+        }
+        f(&with)
+    })
+    .expect("a thread")
 }
 
-/// What the thread waits for; returns when it does.
+/// What the system tells of the threads that were started here.
+static TASKS: LazyLock<Mutex<HashMap<u64, PathBuf>>> = LazyLock::new(Mutex::default);
+
+/// What the thread waits for; returns when it sleeps for that.
 pub fn wait_of<T>(thread: &JoinHandle<T>) -> Wait {
     loop {
-        match runtime().wait_of(thread.thread()) {
-            Some(wait) => return wait,
-            None => thread::yield_now(),
+        sleeps(thread.thread());
+        if let Some(wait) = runtime().wait_of(thread.thread()) {
+            return wait;
         }
+        thread::yield_now();
     }
+}
+
+/// Returns when the thread waits and has had its look: one that can be seen in the graph may still be looking, and is then
+/// the one that closes a cycle that is made meanwhile.
+pub fn sleeps(thread: &Thread) {
+    while !(thread.is_blocked() && is_asleep(thread.serial())) {
+        thread::yield_now();
+    }
+}
+
+fn is_asleep(serial: u64) -> bool {
+    let task = TASKS.lock().unwrap().get(&serial).cloned();
+    let Some(task) = task else { return true };
+    // `34 (a name) S ...`
+    let state = std::fs::read_to_string(task.join("stat")).unwrap_or_default();
+    state.rsplit(") ").next().is_some_and(|rest| rest.starts_with('S'))
 }
