@@ -51,7 +51,17 @@ fn whole() -> Vec<(usize, u64)> {
         words.extend([(page + ring::SERIAL, serial), (page + ring::NUMBER, serial), (page + ring::COUNT, 3)]);
         for (number, kind) in [Kind::Began, Kind::Waits, Kind::GoesOn].into_iter().enumerate() {
             let at = number as u64 * 1_000_000;
-            let event = Event { at, kind, call: Some(For::Lock), timed: false, site: 1, object: 1, other: 3 - serial };
+            let event = Event {
+                at,
+                kind,
+                call: Some(For::Lock),
+                timed: false,
+                site: 1,
+                busy: 0,
+                doing: None,
+                object: 1,
+                other: 3 - serial,
+            };
             words.extend((page + ring::EVENTS + number * ring::EVENT..).zip(event.to_words()));
         }
     }

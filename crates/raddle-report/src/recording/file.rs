@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 
-use raddle::observe::recording::format::{Event, MAGIC, Note, PAGE, VERSION, hand, header, ring};
+use raddle::observe::recording::format::{Doing, Event, MAGIC, Note, PAGE, VERSION, hand, header, ring, times};
 
 /// Why a file cannot be read as a recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +56,21 @@ pub(super) struct Content {
     pub(super) events_lost: u64,
     /// By thread, the numbers of the locks it holds.
     pub(super) hands: BTreeMap<u64, Vec<u64>>,
+    /// By thread, what the sampler saw.
+    pub(super) times: BTreeMap<u64, Times>,
+    /// How many nanoseconds lie between its looks.
+    pub(super) period: u64,
+    pub(super) sees_turns: bool,
+    pub(super) processors: u64,
+}
+
+/// What the sampler saw a thread at, in nanoseconds.
+pub(super) struct Times {
+    pub(super) doing: BTreeMap<Doing, u64>,
+    pub(super) processor: u64,
+    pub(super) run_queue: u64,
+    /// See [`times::LATEST`].
+    pub(super) latest: u64,
 }
 
 struct Words<'a>(&'a [u8]);
@@ -100,6 +115,10 @@ pub(super) fn read(bytes: &[u8]) -> Result<Content, Unreadable> {
         notes_lost: words.head(header::NOTES_LOST),
         events,
         hands: hands(&words),
+        times: seen(&words),
+        period: words.head(header::PERIOD),
+        sees_turns: words.head(header::SEES_TURNS) == 1,
+        processors: words.head(header::PROCESSORS),
         events_lost: words.head(header::EVENTS_LOST).saturating_add(overwritten),
     })
 }
@@ -118,11 +137,32 @@ fn notes(words: &Words<'_>) -> Vec<Note> {
     notes
 }
 
+/// The first words of a table's entries that lie in the file.
+fn entries<'a>(words: &'a Words<'_>, [first, room, used]: [usize; 3], size: usize) -> impl Iterator<Item = usize> + 'a {
+    let (first, count) = (words.index(first), words.index(used).min(words.index(room)));
+    (0..count)
+        .map_while(move |number| number.checked_mul(size)?.checked_add(first))
+        .take_while(move |start| words.get(start.saturating_add(size - 1)).is_some())
+}
+
+fn seen(words: &Words<'_>) -> BTreeMap<u64, Times> {
+    let times = |start: usize| {
+        let doing = Doing::ALL.into_iter().map(|doing| (doing, words.head(start + times::DOING + doing as usize)));
+        let of = |at: usize| words.head(start + at);
+        let seen = Times {
+            doing: doing.filter(|(_, time)| *time != 0).collect(),
+            processor: of(times::PROCESSOR),
+            run_queue: of(times::RUN_QUEUE),
+            latest: of(times::LATEST),
+        };
+        (of(times::SERIAL), seen)
+    };
+    let starts = entries(words, [header::TIMES, header::TIMES_ROOM, header::TIMES_USED], times::WORDS);
+    starts.map(times).filter(|(serial, _)| *serial != 0).collect()
+}
+
 fn hands(words: &Words<'_>) -> BTreeMap<u64, Vec<u64>> {
-    let first = words.index(header::HANDS);
-    let starts = (0..words.index(header::HANDS_USED).min(words.index(header::HANDS_ROOM)))
-        .map_while(|number| number.checked_mul(hand::WORDS)?.checked_add(first))
-        .take_while(|start| words.get(start.saturating_add(hand::WORDS - 1)).is_some());
+    let starts = entries(words, [header::HANDS, header::HANDS_ROOM, header::HANDS_USED], hand::WORDS);
     let hand = |start: usize| {
         let count = usize::try_from(words.head(start + hand::COUNT)).unwrap_or(usize::MAX);
         let locks = (0..count.min(hand::ROOM)).map(|at| words.head(start + hand::LOCKS + at));

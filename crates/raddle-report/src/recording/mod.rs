@@ -7,7 +7,7 @@ mod story;
 mod text;
 
 pub use file::Unreadable;
-pub use story::{Ended, Object, Recording, Span, Story};
+pub use story::{Ended, Object, Recording, Seen, Span, Spent, Story};
 
 use raddle::observe::recording::format::For;
 

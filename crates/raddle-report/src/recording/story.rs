@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use raddle::graph::verdict::{Place, ThreadInfo, ThreadKind};
-use raddle::observe::recording::format::{Event, For, Kind, Note, how};
+use raddle::observe::recording::format::{Doing, Event, For, Kind, Note, SAMPLER, how};
 
 use super::file::{self, Unreadable};
 
@@ -29,6 +29,12 @@ pub struct Recording {
     pub sites: HashMap<u32, Place>,
     /// What was found out: when, the code, and the text as it was told.
     pub verdicts: Vec<(Duration, String, String)>,
+    /// How long lay between two looks of the sampler; `None`: there was none.
+    pub period: Option<Duration>,
+    /// Whether it saw who ran Python code, and who waited for that.
+    pub sees_turns: bool,
+    /// How many processors the process might use; 0: not known.
+    pub processors: u64,
     /// How many events are missing, and how many notes.
     pub lost: (u64, u64),
     /// The names that several threads have.
@@ -74,6 +80,27 @@ pub struct Story {
     pub waits: Vec<Span>,
     /// The locks that it held when the recording ended, as far as they are known.
     pub holds: Vec<Object>,
+    /// What it was seen at between its waits, in order, as far as there was room. They do not overlap.
+    pub seen: Vec<Seen>,
+    /// How long it was seen at what, for all of its life.
+    pub sampled: BTreeMap<Doing, Duration>,
+    /// How much of a processor's time it has used, as far as that was looked at.
+    pub processor: Duration,
+    /// How long it could have run, and got no processor.
+    pub run_queue: Duration,
+    /// What it was seen at last, and in which call of the system's.
+    pub latest: Option<(Doing, Option<u64>)>,
+}
+
+/// What a thread was seen at for some time, while it waited for nothing that raddle keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Since when.
+    pub from: Duration,
+    /// Until when; `None`: to the end of the recording.
+    pub to: Option<Duration>,
+    /// At what.
+    pub doing: Doing,
 }
 
 /// A wait.
@@ -93,6 +120,8 @@ pub struct Span {
     pub object: u64,
     /// The thread that held it then; 0: nobody.
     pub holder: u64,
+    /// Where that one was then; the number of a site.
+    pub busy: u32,
 }
 
 impl Span {
@@ -118,9 +147,114 @@ impl Story {
         waited
     }
 
+    /// What it did with its life, in times that add up to it: its waits as they were recorded, and what lies between them as
+    /// the sampler saw it; the rest, if it was not looked at, as `None`.
+    pub fn times(&self, until: Duration) -> BTreeMap<Option<Spent>, Duration> {
+        let waited = self.waited(until);
+        let rest = self.life(until).saturating_sub(waited.values().sum());
+        let mut times: BTreeMap<_, _> =
+            waited.into_iter().map(|(call, time)| (Some(Spent::of_wait(call)), time)).collect();
+        let looks: Duration = self.sampled.values().sum();
+        if looks.is_zero() {
+            times.insert(None, rest);
+            return times;
+        }
+        for (doing, seen) in &self.sampled {
+            let share = rest.mul_f64(seen.as_secs_f64() / looks.as_secs_f64());
+            *times.entry(Some(Spent::of_doing(*doing))).or_default() += share;
+        }
+        times
+    }
+
     /// What it waited for when the recording ended.
     pub fn present(&self) -> Option<&Span> {
         self.waits.last().filter(|wait| wait.to.is_none() && self.ended.is_none())
+    }
+}
+
+/// What a thread spends its time at: one of these at any moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Spent {
+    /// It runs Python code.
+    Python,
+    /// It runs other code.
+    Native,
+    /// It waits for the GIL.
+    Gil,
+    /// It waits for a lock, or a permit.
+    Lock,
+    /// For a queue.
+    Queue,
+    /// For a condition, an event, a barrier.
+    Notice,
+    /// For the end of threads.
+    Join,
+    /// For what comes of a job.
+    Result,
+    /// For a module that another thread imports.
+    Import,
+    /// For time to pass.
+    Sleep,
+    /// In a call of the system's.
+    Io,
+}
+
+impl Spent {
+    /// All of them.
+    pub const ALL: [Spent; 11] = [
+        Spent::Python,
+        Spent::Native,
+        Spent::Gil,
+        Spent::Lock,
+        Spent::Queue,
+        Spent::Notice,
+        Spent::Join,
+        Spent::Result,
+        Spent::Import,
+        Spent::Sleep,
+        Spent::Io,
+    ];
+
+    /// What it is called in a table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Spent::Python => "python",
+            Spent::Native => "native",
+            Spent::Gil => "gil",
+            Spent::Lock => "lock",
+            Spent::Queue => "queue",
+            Spent::Notice => "notice",
+            Spent::Join => "join",
+            Spent::Result => "result",
+            Spent::Import => "import",
+            Spent::Sleep => "sleep",
+            Spent::Io => "i/o",
+        }
+    }
+
+    /// Of a wait.
+    pub fn of_wait(call: For) -> Spent {
+        match call {
+            For::Lock => Spent::Lock,
+            For::Notice => Spent::Notice,
+            For::Sleep => Spent::Sleep,
+            For::Join => Spent::Join,
+            For::Import => Spent::Import,
+            For::Queue => Spent::Queue,
+            For::Result => Spent::Result,
+        }
+    }
+
+    /// Of what the sampler sees.
+    pub fn of_doing(doing: Doing) -> Spent {
+        match doing {
+            Doing::Python => Spent::Python,
+            Doing::Native => Spent::Native,
+            Doing::Gil => Spent::Gil,
+            Doing::Lock => Spent::Lock,
+            Doing::Sleep => Spent::Sleep,
+            Doing::Io => Spent::Io,
+        }
     }
 }
 
@@ -130,7 +264,7 @@ impl Recording {
     /// # Errors
     /// Why it is none.
     pub fn read(bytes: &[u8]) -> Result<Recording, Unreadable> {
-        let content = file::read(bytes)?;
+        let mut content = file::read(bytes)?;
         let last = content.events.values().filter_map(|events| events.last()).map(|event| event.at).max();
         let mut recording = Recording {
             program: String::new(),
@@ -142,6 +276,9 @@ impl Recording {
             objects: HashMap::new(),
             sites: HashMap::new(),
             verdicts: Vec::new(),
+            period: Some(Duration::from_nanos(content.period)).filter(|period| !period.is_zero()),
+            sees_turns: content.sees_turns,
+            processors: content.processors,
             lost: (content.events_lost, content.notes_lost),
             ambiguous: HashSet::new(),
         };
@@ -158,6 +295,7 @@ impl Recording {
                 note => recording.take(note, &mut threads, &mut errors),
             }
         }
+        let seen = content.events.remove(&SAMPLER).unwrap_or_default();
         for (serial, events) in content.events {
             let story = threads.entry(serial).or_insert_with(|| Story::of(unknown(serial), Duration::ZERO));
             events.into_iter().for_each(|event| story.take(event, errors.get(&serial)));
@@ -167,6 +305,20 @@ impl Recording {
             let held = held.iter().filter(|number| !signals.contains(number));
             let held = held.map(|number| locks.get(number).unwrap_or(&nameless).clone());
             threads.entry(serial).and_modify(|story| story.holds = held.collect());
+        }
+        for event in seen {
+            if let Some(story) = threads.get_mut(&event.other) {
+                story.was_seen(event);
+            }
+        }
+        for (serial, times) in content.times {
+            if let Some(story) = threads.get_mut(&serial) {
+                let nanos = |(doing, time): (Doing, u64)| (doing, Duration::from_nanos(time));
+                story.sampled = times.doing.into_iter().map(nanos).collect();
+                story.processor = Duration::from_nanos(times.processor);
+                story.run_queue = Duration::from_nanos(times.run_queue);
+                story.latest = Doing::of(times.latest as u8).map(|doing| (doing, (times.latest >> 8).checked_sub(1)));
+            }
         }
         recording.threads = threads.into_values().collect();
         let mut names = HashSet::new();
@@ -215,7 +367,30 @@ impl Recording {
 
 impl Story {
     fn of(thread: ThreadInfo, known: Duration) -> Story {
-        Story { thread, known, began: None, ended: None, waits: Vec::new(), holds: Vec::new() }
+        Story {
+            thread,
+            known,
+            began: None,
+            ended: None,
+            waits: Vec::new(),
+            holds: Vec::new(),
+            seen: Vec::new(),
+            sampled: BTreeMap::new(),
+            processor: Duration::ZERO,
+            run_queue: Duration::ZERO,
+            latest: None,
+        }
+    }
+
+    /// The sampler's events come in the order of time.
+    fn was_seen(&mut self, event: Event) {
+        let at = Duration::from_nanos(event.at);
+        if let Some(last) = self.seen.last_mut().filter(|seen| seen.to.is_none()) {
+            last.to = Some(at.max(last.from));
+        }
+        if let Some(doing) = event.doing {
+            self.seen.push(Seen { from: at, to: None, doing });
+        }
     }
 
     fn take(&mut self, event: Event, error: Option<&String>) {
@@ -226,12 +401,12 @@ impl Story {
             self.began = Some(if event.kind == Kind::Began { at } else { self.known.min(at) });
         }
         match event.kind {
-            Kind::Began => {}
+            Kind::Began | Kind::Seen => {}
             Kind::Waits => {
                 self.goes_on(at);
                 let (site, object, holder, timed) = (event.site, event.object, event.other, event.timed);
                 let call = event.call.unwrap_or(For::Notice);
-                self.waits.push(Span { from: at, to: None, call, timed, site, object, holder });
+                self.waits.push(Span { from: at, to: None, call, timed, site, object, holder, busy: event.busy });
             }
             Kind::GoesOn => self.goes_on(at),
             Kind::Ended => {

@@ -7,6 +7,7 @@
 //! header   one page: the words of [`header`]
 //! notes    one after the other, each as [`Note`]: what is said once, at length (threads, objects, places, verdicts)
 //! hands    one [`hand`] for each thread that has taken a lock: what it holds
+//! times    one [`times`] for each thread that a sampler has seen at something: how often it was seen at what
 //! rings    pages of events, each page one thread's: serial, number of the page, count, spare; then events of four words
 //! ```
 //!
@@ -19,7 +20,7 @@ use crate::graph::verdict::{Place, ThreadKind};
 /// The first word: which kind of file this is.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"raddle\x00\x01");
 /// The second: what of this module is true of it.
-pub const VERSION: u64 = 1;
+pub const VERSION: u64 = 2;
 
 /// Words of a page. Small, since most threads do little.
 pub const PAGE: usize = 128;
@@ -64,6 +65,18 @@ pub mod header {
     pub const HANDS_ROOM: usize = 17;
     /// How many of them were used so far.
     pub const HANDS_USED: usize = 18;
+    /// The first word of the times.
+    pub const TIMES: usize = 19;
+    /// How many times there is room for.
+    pub const TIMES_ROOM: usize = 20;
+    /// How many of them were used so far.
+    pub const TIMES_USED: usize = 21;
+    /// How many nanoseconds lie between two looks of the sampler; 0: there is none.
+    pub const PERIOD: usize = 22;
+    /// Whether it can see who runs the host's code, and who waits for that: 1 or 0.
+    pub const SEES_TURNS: usize = 23;
+    /// How many processors the process may use.
+    pub const PROCESSORS: usize = 24;
 }
 
 /// What a thread holds: where in its words what stands.
@@ -78,6 +91,23 @@ pub mod hand {
     pub const WORDS: usize = 16;
     /// How many locks there is room for.
     pub const ROOM: usize = WORDS - LOCKS;
+}
+
+/// What a thread was seen at by the sampler: where in its words what stands.
+pub mod times {
+    /// Whose they are; 0: nobody's.
+    pub const SERIAL: usize = 0;
+    /// For each [`Doing`](super::Doing), at its number: nanoseconds between the looks that found the thread at it.
+    pub const DOING: usize = 0;
+    /// How much of a processor's time the thread has used, in nanoseconds.
+    pub const PROCESSOR: usize = 8;
+    /// How long it could have run, and got no processor, in nanoseconds.
+    pub const RUN_QUEUE: usize = 9;
+    /// What it was at when it was looked at last: a [`Doing`](super::Doing) and, from bit 8 on, the number of the system call
+    /// and 1; 0: it waited for something that raddle keeps, or has ended.
+    pub const LATEST: usize = 10;
+    /// Words of it.
+    pub const WORDS: usize = 16;
 }
 
 /// Where in a page of events what stands.
@@ -108,6 +138,40 @@ pub enum Kind {
     Waits,
     /// It goes on.
     GoesOn,
+    /// The sampler saw another thread, [`Event::other`], begin something, [`Event::doing`]; `None`: it does nothing of that
+    /// kind any more.
+    Seen,
+}
+
+/// Whose the pages are into which the sampler writes.
+pub const SAMPLER: u64 = u64::MAX;
+
+/// What a thread does while it waits for nothing that raddle keeps; the numbers are the file's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Doing {
+    /// It runs the host's code, which one thread at a time may do. A Rust program has no such code.
+    Python = 1,
+    /// It runs other code.
+    Native,
+    /// It waits for its turn to run the host's code.
+    Gil,
+    /// It waits for a lock that is not raddle's.
+    Lock,
+    /// It waits for time to pass, in a call of the system's.
+    Sleep,
+    /// It waits in another call of the system's.
+    Io,
+}
+
+impl Doing {
+    /// All of them.
+    pub const ALL: [Doing; 6] = [Doing::Python, Doing::Native, Doing::Gil, Doing::Lock, Doing::Sleep, Doing::Io];
+
+    /// The one of that number.
+    pub fn of(number: u8) -> Option<Doing> {
+        Doing::ALL.into_iter().find(|doing| *doing as u8 == number)
+    }
 }
 
 /// How a thread ended: what stands in [`Event::other`] of a [`Kind::Ended`].
@@ -151,6 +215,9 @@ impl For {
     }
 }
 
+/// What there is room for in [`Event::busy`].
+const BUSY: u64 = (1 << 15) - 1;
+
 /// Something that happened in a thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event {
@@ -164,17 +231,23 @@ pub struct Event {
     pub timed: bool,
     /// The number of the place; 0: not known.
     pub site: u32,
-    /// The number of the object; 0: none that was told of.
+    /// The number of the place where the holder was then, of those below 2^15; 0: not known.
+    pub busy: u32,
+    /// What a thread was seen at.
+    pub doing: Option<Doing>,
+    /// The number of the object; 0: none that was told of. Of a [`Kind::Seen`]: of the system call, and 1.
     pub object: u64,
-    /// The thread that holds what is waited for; 0: nobody.
+    /// The thread that holds what is waited for; 0: nobody. Of a [`Kind::Seen`]: who was seen.
     pub other: u64,
 }
 
 impl Event {
     /// As four words.
     pub fn to_words(self) -> [u64; ring::EVENT] {
-        let call = self.call.map_or(0, |call| call as u64);
-        let what = self.kind as u64 | call << 8 | u64::from(self.timed) << 16 | u64::from(self.site) << 32;
+        // A number for both: no event has a call and something seen.
+        let call = self.call.map_or(self.doing.map_or(0, |doing| doing as u64), |call| call as u64);
+        let busy = u64::from(self.busy) & BUSY;
+        let what = self.kind as u64 | call << 8 | u64::from(self.timed) << 16 | busy << 17 | u64::from(self.site) << 32;
         [self.at, what, self.object, self.other]
     }
 
@@ -185,10 +258,13 @@ impl Event {
             2 => Kind::Ended,
             3 => Kind::Waits,
             4 => Kind::GoesOn,
+            5 => Kind::Seen,
             _ => return None,
         };
-        let call = For::of((what >> 8) as u8);
-        Some(Event { at, kind, call, timed: what >> 16 & 1 != 0, site: (what >> 32) as u32, object, other })
+        let (number, is_seen) = ((what >> 8) as u8, kind == Kind::Seen);
+        let (call, doing) = if is_seen { (None, Doing::of(number)) } else { (For::of(number), None) };
+        let (timed, busy, site) = (what >> 16 & 1 != 0, (what >> 17 & BUSY) as u32, (what >> 32) as u32);
+        Some(Event { at, kind, call, timed, site, busy, doing, object, other })
     }
 }
 
@@ -488,10 +564,14 @@ mod tests {
 
         #[test]
         fn an_event_is_read_as_it_was_written(
-            (at, site, object, other) in any::<(u64, u32, u64, u64)>(), kind in 0..4usize, call in 0..8usize, timed: bool,
+            (at, site, object, other) in any::<(u64, u32, u64, u64)>(), kind in 0..5usize, call in 0..8usize, timed: bool,
+            busy in 0..1u32 << 15,
         ) {
-            let kind = [Kind::Began, Kind::Ended, Kind::Waits, Kind::GoesOn][kind];
-            let event = Event { at, kind, call: For::ALL.get(call).copied(), timed, site, object, other };
+            let kind = [Kind::Began, Kind::Ended, Kind::Waits, Kind::GoesOn, Kind::Seen][kind];
+            let is_seen = kind == Kind::Seen;
+            let (call, doing) = (For::ALL.get(call).copied(), Doing::ALL.get(call).copied());
+            let (call, doing) = (call.filter(|_| !is_seen), doing.filter(|_| is_seen));
+            let event = Event { at, kind, call, timed, site, busy, doing, object, other };
             prop_assert_eq!(Event::of_words(event.to_words()), Some(event));
         }
     }

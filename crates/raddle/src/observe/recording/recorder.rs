@@ -319,6 +319,8 @@ impl Recorder {
             call: Some(what_for(record.call)),
             timed: record.timed,
             site: record.site.as_ref().map_or(0, |site| self.site_of(me, site)),
+            busy: 0,
+            doing: None,
             object: self.object_of(me, &record.resource),
             other: holder,
         };
@@ -413,7 +415,8 @@ impl Recorder {
     }
 
     fn plain(&self, kind: Kind, other: u64) -> Event {
-        Event { at: self.since(Time::now()), kind, call: None, timed: false, site: 0, object: 0, other }
+        let at = self.since(Time::now());
+        Event { at, kind, call: None, timed: false, site: 0, busy: 0, doing: None, object: 0, other }
     }
 
     fn write(&self, thread: &Thread, event: Event) {
