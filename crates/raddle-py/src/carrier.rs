@@ -19,7 +19,7 @@ use pyo3::prelude::*;
 use raddle::seam::Mutex;
 use raddle::thread::{Over, Running, Thread, bind, unbind};
 
-use crate::{error, lifecycle, runtime};
+use crate::{error, lifecycle, runtime, turns};
 
 /// A thread's function on its way to the thread.
 pub(crate) struct Start {
@@ -190,9 +190,11 @@ impl Start {
     pub(crate) fn live(self, attached: Attached, over: &mut Over) {
         bind(runtime(), &self.thread);
         self.thread.set_ident(lifecycle::ident());
+        turns::mark_open(&self.thread, &attached);
         // SAFETY: `attached` says so.
         unsafe { self.call() };
         attached.leave(|| {
+            turns::unmark(&self.thread);
             over.announce();
             unbind();
         });
@@ -256,6 +258,11 @@ impl Attached {
         };
         lifecycle::leave();
         (!state.is_null()).then_some(Attached(state))
+    }
+
+    /// The address of the thread state.
+    pub(crate) fn address(&self) -> usize {
+        self.0.expose_provenance()
     }
 
     /// Leaves for good. `last` is done when nothing of the thread can run any more.

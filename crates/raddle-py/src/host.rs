@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, HashSet};
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use pyo3::exceptions::{PySystemExit, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use raddle::graph::ForeignWait;
 use raddle::graph::verdict::{Nested, Outcome, Place, ThreadKind, Verdict, Wait};
+use raddle::graph::{ForeignWait, Site};
 use raddle::runtime::{Deadlocks, Host, Policy};
 use raddle::seam::os_threads;
 use raddle::thread::Thread;
@@ -20,7 +20,7 @@ use crate::carrier::{self, Forever};
 use crate::error::{DeadlockError, LockAbandonedError};
 use crate::executor::Submission;
 use crate::thread::{ThreadHandle, with_handle};
-use crate::{imports, lifecycle, runtime, shutdown, site};
+use crate::{imports, lifecycle, runtime, shutdown, site, turns};
 
 /// Whether verdicts that the program also gets as an error are printed: so under `raddle run`.
 static OBSERVED: AtomicBool = AtomicBool::new(false);
@@ -41,7 +41,8 @@ impl Host for PyHost {
     }
 
     fn may_be_woken_from_outside(&self, known_threads: usize) -> bool {
-        os_threads() > known_threads + runtime().carriers().spare() || self.main_may_be_interrupted()
+        os_threads() > known_threads + runtime().carriers().spare() + runtime().samplers()
+            || self.main_may_be_interrupted()
     }
 
     fn holds_foreign(&self, _: &Thread) -> bool {
@@ -56,9 +57,14 @@ impl Host for PyHost {
         Python::attach(|py| site::of_thread(py, thread.ident()).unwrap_or_default())
     }
 
+    fn place_of(&self, thread: &Thread) -> Option<Arc<dyn Site>> {
+        Python::attach(|py| turns::place_of(py, thread))
+    }
+
     fn adopted(&self, thread: &Thread) {
         let ident = lifecycle::ident();
         thread.set_ident(ident);
+        Python::attach(|py| turns::mark(py, thread, lifecycle::is_main_thread()));
         if lifecycle::is_main_thread() {
             thread.set_kind(ThreadKind::Main);
             thread.rename("MainThread");

@@ -25,6 +25,7 @@ mod sync;
 mod thread;
 mod threads;
 mod timer;
+mod turns;
 
 use std::sync::LazyLock;
 

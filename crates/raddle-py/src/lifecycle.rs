@@ -94,7 +94,7 @@ fn close(py: Python<'_>) -> PyResult<()> {
     while ENTERING.load(Ordering::SeqCst) > 0 && Time::now() < deadline {
         py.detach(|| std::thread::sleep(Duration::from_micros(100)));
     }
-    runtime().recorder().inspect(|recorder| recorder.end());
+    py.detach(|| runtime().end_recording());
     shutdown::settle(py)
 }
 
@@ -102,6 +102,12 @@ fn close(py: Python<'_>) -> PyResult<()> {
 #[pyfunction]
 fn before_fork(py: Python<'_>) {
     py.detach(|| runtime().before_fork());
+}
+
+/// After a fork, in the process that has forked.
+#[pyfunction]
+fn after_fork_in_parent() {
+    runtime().after_fork_in_parent();
 }
 
 pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -116,10 +122,14 @@ pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     }
     module.add_function(wrap_pyfunction!(after_fork_in_child, module)?)?;
     module.add_function(wrap_pyfunction!(before_fork, module)?)?;
+    module.add_function(wrap_pyfunction!(after_fork_in_parent, module)?)?;
     module.add_function(wrap_pyfunction!(is_closed, module)?)?;
     py.import("atexit")?.call_method1("register", (wrap_pyfunction!(close, module)?,))?;
-    let hooks =
-        [("before", module.getattr("before_fork")?), ("after_in_child", module.getattr("after_fork_in_child")?)];
+    let hooks = [
+        ("before", module.getattr("before_fork")?),
+        ("after_in_parent", module.getattr("after_fork_in_parent")?),
+        ("after_in_child", module.getattr("after_fork_in_child")?),
+    ];
     py.import("os")?.call_method("register_at_fork", (), Some(&pyo3::types::IntoPyDict::into_py_dict(hooks, py)?))?;
     Ok(())
 }

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use raddle::graph::learner;
-use raddle::observe::recording::Recorder;
 use raddle::observe::recording::format::Note;
+use raddle::observe::recording::{Recorder, Turns};
 use raddle_report::Recording;
 
-use crate::runtime;
+use crate::turns::{self, Gil};
+use crate::{lifecycle, runtime};
 
 /// Has everything recorded that threads do, in a new file of so many bytes. `program`: what runs, for people.
 ///
@@ -27,6 +28,9 @@ fn record(py: Python<'_>, path: PathBuf, bytes: u64, program: String) -> PyResul
     raddle::thread::current(runtime());
     runtime().record(Arc::clone(&recorder)).map_err(|_| PyValueError::new_err("the program is recorded already"))?;
     learner::record(recorder);
+    let me = raddle::thread::current(runtime());
+    turns::mark(py, &me, lifecycle::is_main_thread());
+    runtime().sample(Gil::find(py).map(|gil| Box::new(gil) as Box<dyn Turns>));
     Ok(())
 }
 

@@ -20,7 +20,7 @@ use crate::limit::{Limit, check_join};
 use crate::stop::{self, StopToken};
 use crate::sync::holdings;
 use crate::timer::Delayed;
-use crate::{detach, error, host, lifecycle, runtime, shutdown, site, threads};
+use crate::{detach, error, host, lifecycle, runtime, shutdown, site, threads, turns};
 
 /// What the engine knows of a thread. Made by `start()`, in the starter.
 #[pyclass(frozen, module = "raddle._raddle")]
@@ -268,9 +268,12 @@ impl ThreadHandle {
     fn _at_fork_reinit(&self) {}
 
     /// Makes the calling operating system thread be this thread, until it ends.
-    fn bind(&self) {
+    fn bind(&self, py: Python<'_>) {
         raddle::thread::bind(runtime(), &self.thread);
         self.thread.set_ident(lifecycle::ident());
+        if self.thread.mark() == 0 {
+            turns::mark(py, &self.thread, false);
+        }
     }
 
     /// Takes back the registration of a thread that the system refused to start.

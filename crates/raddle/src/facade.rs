@@ -43,7 +43,7 @@ impl Host for RustHost {
     }
 
     fn may_be_woken_from_outside(&self, known_threads: usize) -> bool {
-        crate::seam::os_threads() > known_threads
+        crate::seam::os_threads() > known_threads + RUNTIME.samplers()
     }
 
     fn adopted(&self, thread: &Thread) {
@@ -153,7 +153,9 @@ pub fn record(file: impl AsRef<Path>, bytes: u64) -> io::Result<()> {
     recorder.note(&Note::Program { text: arguments.join(" ") });
     // The calling thread is to be in it from the start.
     current();
-    runtime().record(recorder).map_err(|_| recorded_already())
+    runtime().record(recorder).map_err(|_| recorded_already())?;
+    runtime().sample(None);
+    Ok(())
 }
 
 fn recorded_already() -> io::Error {
@@ -256,7 +258,7 @@ pub fn shutdown(grace: Duration) -> Vec<Whereabouts> {
         Ok::<_, Infallible>(ended.is_ok())
     };
     let left = runtime().let_go(all, &stopped, awaits);
-    runtime().recorder().inspect(|recorder| recorder.end());
+    runtime().end_recording();
     match left {
         Ok(left) => left,
         Err(never) => match never {},

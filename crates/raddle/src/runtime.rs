@@ -12,9 +12,15 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::graph::verdict::{Cause, Place, Reason, ThreadKind, Verdict, Wait};
-use crate::graph::{Call, Description, End, ForeignWait, Found, Hold, Knot, Record, Resource, Step, Walk, knot, walk};
+use crate::graph::{
+    Call, Description, End, ForeignWait, Found, Hold, Knot, Record, Resource, Site, Step, Walk, knot, walk,
+};
 use crate::observe::recording::Recorder;
+#[cfg(not(loom))]
+use crate::observe::recording::{Sampler, Turns};
 use crate::seam::{Guard, Mutex, Parker, Time};
+#[cfg(not(loom))]
+use crate::thread::known_serial;
 use crate::thread::{Callbacks, Carriers, Origin, Registry, State, Thread};
 use crate::timer::Timers;
 use crate::wait::Waiter;
@@ -70,6 +76,13 @@ pub trait Host: Send + Sync + Debug {
 
     /// What `thread` waits for, if it is something of which only the host keeps the books.
     fn foreign_wait(&self, thread: &Thread) -> Option<ForeignWait> {
+        let _ = thread;
+        None
+    }
+
+    /// Where `thread` is in the program now, if that is cheap to tell. Asked of one that holds what another is about to wait
+    /// for.
+    fn place_of(&self, thread: &Thread) -> Option<Arc<dyn Site>> {
         let _ = thread;
         None
     }
@@ -130,6 +143,8 @@ pub struct Runtime {
     /// What is called when the program is about to end.
     pub(crate) shutdown: Arc<Mutex<Callbacks>>,
     recorder: OnceLock<Arc<Recorder>>,
+    #[cfg(not(loom))]
+    sampler: OnceLock<Arc<Sampler>>,
 }
 
 impl Runtime {
@@ -151,6 +166,8 @@ impl Runtime {
             turn: Mutex::default(),
             shutdown: Arc::default(),
             recorder: OnceLock::new(),
+            #[cfg(not(loom))]
+            sampler: OnceLock::new(),
         }
     }
 
@@ -163,7 +180,37 @@ impl Runtime {
         self.recorder.set(recorder)?;
         let threads = self.threads();
         self.recorder().inspect(|recorder| threads.iter().for_each(|thread| recorder.met(thread)));
+        let me = threads.iter().find(|thread| thread.serial() == known_serial());
+        self.recorder().zip(me).inspect(|(recorder, me)| recorder.runs_here(me));
         Ok(())
+    }
+
+    /// Has what is [recorded](Runtime::record) say, too, what threads do while they wait for nothing that raddle keeps: they are looked at
+    /// every few milliseconds. `turns`: who of them runs the host's code, if only one at a time may.
+    #[cfg(not(loom))]
+    pub fn sample(&'static self, turns: Option<Box<dyn Turns>>) {
+        if self.recorder().is_some() && self.sampler.set(Arc::new(Sampler::new(turns))).is_ok() {
+            self.sampler.get().inspect(|sampler| sampler.send(self));
+        }
+    }
+
+    /// The process ends in order: what is recorded is complete.
+    #[cfg(not(loom))]
+    pub fn end_recording(&self) {
+        self.sampler.get().inspect(|sampler| sampler.retire());
+        self.recorder().inspect(|recorder| recorder.end());
+    }
+
+    /// How many threads of the system are there for that.
+    #[cfg(not(loom))]
+    pub fn samplers(&self) -> usize {
+        self.sampler.get().map_or(0, |sampler| sampler.is_there())
+    }
+
+    /// After a fork, in the process that has forked.
+    #[cfg(not(loom))]
+    pub fn after_fork_in_parent(&'static self) {
+        self.sampler.get().inspect(|sampler| sampler.send(self));
     }
 
     /// Who records what threads do, if somebody does.
@@ -209,6 +256,8 @@ impl Runtime {
 
     /// Before a fork: ends the threads of the system that no thread of the program needs.
     pub fn before_fork(&self) {
+        #[cfg(not(loom))]
+        self.sampler.get().inspect(|sampler| sampler.retire());
         self.timers.retire();
         self.carriers.retire();
     }
@@ -327,6 +376,10 @@ impl Runtime {
         self.host.stack_of(thread)
     }
 
+    pub(crate) fn host_place_of(&self, serial: u64) -> Option<Arc<dyn Site>> {
+        self.host.place_of(&*self.thread(serial)?)
+    }
+
     pub(crate) fn host_adopts(&self, thread: &Thread) {
         self.host.adopted(thread);
         self.recorder().inspect(|recorder| recorder.renamed(thread));
@@ -383,7 +436,7 @@ impl Runtime {
             since: Time::now(),
             timed: false,
         };
-        self.recorder().inspect(|recorder| recorder.waits(main, &record, record.since));
+        self.recorder().inspect(|recorder| recorder.waits(main, &record, record.since, self));
         *main.wait.lock() = Some(record);
         self.fell_asleep(main, epoch, &resource);
         // Those who sleep already have looked before main was done.

@@ -311,6 +311,7 @@ impl Recording {
                 story.was_seen(event);
             }
         }
+        threads.values_mut().for_each(Story::fit_in);
         for (serial, times) in content.times {
             if let Some(story) = threads.get_mut(&serial) {
                 let nanos = |(doing, time): (Doing, u64)| (doing, Duration::from_nanos(time));
@@ -390,6 +391,26 @@ impl Story {
         }
         if let Some(doing) = event.doing {
             self.seen.push(Seen { from: at, to: None, doing });
+        }
+    }
+
+    /// What the thread was seen at lasted until its next wait at most, and had begun when its last wait ended, if the look that
+    /// found it came soon after.
+    fn fit_in(&mut self) {
+        const SOON: Duration = Duration::from_millis(10);
+        let end = self.ended.as_ref().map(|(at, _)| *at);
+        for seen in &mut self.seen {
+            let next = self.waits.partition_point(|wait| wait.from <= seen.from);
+            let before = next.checked_sub(1).map(|at| &self.waits[at]);
+            let free = before.map_or(self.began, |wait| wait.to);
+            seen.from = free.filter(|free| *free > seen.from || seen.from - *free < SOON).unwrap_or(seen.from);
+            let limit = self.waits.get(next).map(|wait| wait.from).or(end);
+            let to = seen.to.into_iter().chain(limit).min();
+            seen.to = to.map(|to| to.max(seen.from));
+        }
+        for at in 1..self.seen.len() {
+            let before = self.seen[at - 1].to.unwrap_or_default();
+            self.seen[at].from = self.seen[at].from.max(before);
         }
     }
 

@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
-use raddle::observe::recording::format::For;
+use raddle::observe::recording::format::{CALLS, Doing, For};
 
-use super::called;
-use super::story::{Ended, Object, Recording, Span, Story};
+use super::story::{Ended, Object, Recording, Span, Spent, Story};
 use crate::words::{clean, origin, printable, spot, waited};
 
 /// How many kinds of waits are listed.
@@ -40,7 +39,7 @@ impl Recording {
             let _ = writeln!(text, "\nat {}:", seconds(*at));
             told.lines().for_each(|line| text.extend([printable(line).as_str(), "\n"]));
         }
-        text += "\nThreads, and how long each waited for what; the rest is running, or in a call that raddle does not see:\n";
+        text += &self.threads_head();
         text += &self.threads_table();
         if self.threads.iter().any(|story| !story.waits.is_empty()) {
             text += "\nWaits, the longest in all first:\n";
@@ -131,11 +130,7 @@ impl Recording {
             let forgotten = self.lost.0 > 0;
             return if forgotten { "what it did is not here any more" } else { "has not begun" }.to_owned();
         }
-        let Some(wait) = story.present() else {
-            let last = story.waits.last().and_then(|wait| wait.to);
-            let since = last.or(story.began).map_or_else(String::new, |at| format!(" since {}", seconds(at)));
-            return format!("running, or in a call that raddle does not see,{since}").trim_end_matches(',').to_owned();
-        };
+        let Some(wait) = story.present() else { return doing(story) };
         let at = Some(self.place(wait)).filter(|at| !at.is_empty()).map_or_else(String::new, |at| format!(" at {at}"));
         let by = if wait.holder == 0 || wait.call == For::Join {
             String::new()
@@ -147,22 +142,45 @@ impl Recording {
         format!("waits for {}{by}{at} since {}{length}", self.thing(wait), seconds(wait.from))
     }
 
+    /// What the table of threads says, and how it came about.
+    fn threads_head(&self) -> String {
+        let looked = self.period.map(|period| format!("looked at every {} ms", period.as_millis()));
+        let Some(looked) = looked else {
+            return "\nThreads, and how long each waited for what; the rest is running, or in a call that raddle does not see:\n".to_owned();
+        };
+        let turns = if self.sees_turns {
+            ", and a wait ends when the thread has the GIL again"
+        } else {
+            "; who has the GIL cannot be seen in this program, so python is native here"
+        };
+        format!(
+            "\nThreads, and what each did with its life: waits are measured, what lies between them is {looked}{turns}; \
+             cpu is the processor's time, queued the wait for a processor, and both are part of the rest:\n"
+        )
+    }
+
     fn threads_table(&self) -> String {
-        let waits: Vec<_> = self.threads.iter().map(|story| story.waited(self.until)).collect();
-        let kinds: Vec<For> =
-            For::ALL.into_iter().filter(|kind| waits.iter().any(|of| of.contains_key(kind))).collect();
-        let head = ["thread", "started", "life"].into_iter();
-        let head: Vec<_> = head.chain(kinds.iter().map(|kind| called(*kind))).chain(["rest", "now"]).collect();
+        let times: Vec<_> = self.threads.iter().map(|story| story.times(self.until)).collect();
+        let matters =
+            |kind: &Option<Spent>| times.iter().any(|of| of.get(kind).is_some_and(|time| !sum(*time).is_empty()));
+        let kinds: Vec<_> = Spent::ALL.into_iter().map(Some).chain([None]).filter(matters).collect();
+        let used = |story: &Story| [story.processor, story.run_queue];
+        let is_looked_at = self.period.is_some();
+        let mut head = vec!["thread", "started", "life"];
+        head.extend(kinds.iter().map(|kind| kind.map_or("rest", Spent::name)));
+        head.extend(is_looked_at.then_some(["cpu", "queued"]).into_iter().flatten());
+        head.push("now");
+        let numbers = 2..head.len() - 1;
         let mut table = plain(head);
-        for (story, waits) in self.threads.iter().zip(&waits) {
-            let life = story.life(self.until);
-            let mut row = vec![self.name(story), origin(&story.thread).unwrap_or_default(), seconds(life)];
-            row.extend(kinds.iter().map(|kind| sum(waits.get(kind).copied().unwrap_or_default())));
-            row.push(sum(life.saturating_sub(waits.values().sum())));
+        for (story, times) in self.threads.iter().zip(&times) {
+            let life = seconds(story.life(self.until));
+            let mut row = vec![self.name(story), origin(&story.thread).unwrap_or_default(), life];
+            row.extend(kinds.iter().map(|kind| sum(times.get(kind).copied().unwrap_or_default())));
+            row.extend(is_looked_at.then(|| used(story).map(sum)).into_iter().flatten());
             row.push(self.state(story));
             table.add_row(row);
         }
-        right(&mut table, 2..3 + kinds.len() + 1);
+        right(&mut table, numbers);
         indented(&table)
     }
 
@@ -199,6 +217,31 @@ impl Recording {
             holders.iter().take(3).map(|(serial, time)| format!("{} {}", self.name_of(**serial), seconds(**time)));
         said.collect::<Vec<_>>().join(", ")
     }
+}
+
+/// What a thread does that waits for nothing that raddle keeps.
+fn doing(story: &Story) -> String {
+    let last = story.waits.last().and_then(|wait| wait.to);
+    let since = last.or(story.began).map_or_else(String::new, |at| format!(" since {}", seconds(at)));
+    let doing = match story.latest {
+        None => "running, or in a call that raddle does not see,".to_owned(),
+        Some((Doing::Python, _)) => "runs Python code".to_owned(),
+        Some((Doing::Native, _)) => "runs native code".to_owned(),
+        Some((Doing::Gil, _)) => "waits for the GIL".to_owned(),
+        Some((Doing::Lock, _)) => "waits for a lock that raddle does not know".to_owned(),
+        Some((Doing::Sleep, _)) => "sleeps in a call of the system".to_owned(),
+        Some((Doing::Io, call)) => match call.and_then(|at| CALLS.get(usize::try_from(at).ok()?)) {
+            Some(call) => format!("is in a call of the system ({call})"),
+            None => "is in a call of the system".to_owned(),
+        },
+    };
+    // What it was seen at may have begun later than the last wait ended.
+    let since = if story.latest.is_some() && !since.is_empty() {
+        format!(", has waited for nothing else{since}")
+    } else {
+        since
+    };
+    format!("{doing}{since}").trim_end_matches(',').to_owned()
 }
 
 /// Waits of one kind.

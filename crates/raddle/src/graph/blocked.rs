@@ -210,7 +210,7 @@ impl<'a> Blocked<'a> {
             since,
             timed,
         };
-        self.runtime.recorder().inspect(|recorder| recorder.waits(self.me, &record, since));
+        self.runtime.recorder().inspect(|recorder| recorder.waits(self.me, &record, since, self.runtime));
         self.outer = self.me.wait.lock().replace(record).map(Box::new);
         self.published = Some(Published { generation: fork_generation(), since, epoch, timed });
         if !timed {

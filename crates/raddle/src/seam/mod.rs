@@ -22,6 +22,11 @@ mod os;
 #[cfg_attr(all(not(loom), not(target_os = "linux")), path = "os/portable_thread.rs")]
 pub(crate) mod thread;
 
+#[cfg(not(loom))]
+#[cfg_attr(target_os = "linux", path = "os/linux_task.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "os/portable_task.rs")]
+pub(crate) mod task;
+
 mod clock;
 mod fork;
 mod sharing;

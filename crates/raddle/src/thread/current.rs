@@ -48,6 +48,18 @@ pub(crate) fn known_giver() -> u64 {
     SERIAL.get()
 }
 
+/// Another number whenever a thread of the system has become, or ceased to be, one of the runtime's.
+#[cfg(not(loom))]
+pub(crate) fn changes() -> u64 {
+    CHANGES.load(Ordering::Relaxed)
+}
+
+/// The serial of the calling thread, if it is known already; else 0.
+#[cfg(not(loom))]
+pub(crate) fn known_serial() -> u64 {
+    SERIAL.get()
+}
+
 fn become_thread(serial: u64) {
     SERIAL.set(serial);
     CHANGES.fetch_add(1, Ordering::Relaxed);

@@ -30,6 +30,8 @@ mod shutdown;
 
 pub use carrier::{Carriers, Job, Over, Reserved, Running};
 pub use current::{bind, current, serial, unbind};
+#[cfg(not(loom))]
+pub(crate) use current::{changes, known_serial};
 pub(crate) use current::{footprint, known_giver};
 pub use delivery::Delivery;
 pub use origin::{Lineage, Origin};
@@ -52,7 +54,7 @@ pub use report::Report;
 pub(crate) use shutdown::Callbacks;
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use crate::error::Life;
@@ -125,6 +127,7 @@ pub struct Thread {
     /// That it has stopped because it was asked to.
     obeyed: OnceLock<Stopped>,
     letting_go: shutdown::LettingGo,
+    mark: AtomicUsize,
     /// Where a recording has what it does.
     pub(crate) page: Page,
 }
@@ -155,6 +158,7 @@ impl Thread {
             interruption: Interruption::default(),
             obeyed: OnceLock::new(),
             letting_go: shutdown::LettingGo::default(),
+            mark: AtomicUsize::new(0),
             page: Page::default(),
         })
     }
@@ -228,6 +232,16 @@ impl Thread {
     /// Makes it another kind, as when the thread that forked becomes the child's main thread.
     pub fn set_kind(&self, kind: ThreadKind) {
         self.kind.store(kind as u8, Ordering::Relaxed);
+    }
+
+    /// By which the host knows it from outside, as the address of what it keeps for the thread; 0: it has said nothing.
+    pub fn mark(&self) -> usize {
+        self.mark.load(Ordering::Relaxed)
+    }
+
+    /// Says so.
+    pub fn set_mark(&self, mark: usize) {
+        self.mark.store(mark, Ordering::Relaxed);
     }
 
     /// What it is for.

@@ -1,6 +1,7 @@
 //! In place of `recorder.rs` inside loom, whose programs are not recorded.
 
 use crate::graph::Record;
+use crate::runtime::Runtime;
 use crate::seam::Time;
 use crate::thread::Thread;
 
@@ -23,7 +24,7 @@ impl Recorder {
         match *self {}
     }
 
-    pub(crate) fn waits(&self, _: &Thread, _: &Record, _: Time) {
+    pub(crate) fn waits(&self, _: &Thread, _: &Record, _: Time, _: &Runtime) {
         match *self {}
     }
 

@@ -146,6 +146,24 @@ pub enum Kind {
 /// Whose the pages are into which the sampler writes.
 pub const SAMPLER: u64 = u64::MAX;
 
+/// The system's calls that have a name; a file has the number of one in here, and 1.
+pub const CALLS: [&str; 14] = [
+    "read",
+    "write",
+    "poll",
+    "select",
+    "epoll_wait",
+    "accept",
+    "connect",
+    "recv",
+    "send",
+    "wait",
+    "fsync",
+    "lock of a file",
+    "open",
+    "pause",
+];
+
 /// What a thread does while it waits for nothing that raddle keeps; the numbers are the file's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]

@@ -13,7 +13,8 @@
 //!
 //! # Who may do what
 //!
-//! The words of a page are written by its thread alone, or by whoever ends that thread, after its last instruction. Notes are
+//! The words of a page are written by its thread alone, or by whoever ends that thread, after its last instruction. What
+//! threads are seen at is written by the sampler alone. Notes are
 //! written under `books`, which is never held while code of the host runs: it describes first, and writes then.
 //! The child of a fork records nothing; the file is its parent's.
 
@@ -21,13 +22,15 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
 
-use super::format::{Event, For, Kind, MAGIC, Note, PAGE, VERSION, hand, header, how, ring};
+use super::format::{Doing, Event, For, Kind, MAGIC, Note, PAGE, SAMPLER, VERSION, hand, header, how, ring, times};
 use super::map::{Map, count_forks, process};
 use crate::graph::verdict::Ending;
 use crate::graph::{Call, Record, Resource, Site};
-use crate::seam::{Mutex, Time, Wall};
+use crate::runtime::Runtime;
+use crate::seam::{Mutex, Time, Wall, thread as system};
 use crate::thread::{State, Thread};
 
 /// The smallest file that is worth it, in bytes.
@@ -45,6 +48,14 @@ pub(crate) struct Page {
     /// What it waited for last, and where: mostly it does so again. Keys and numbers.
     site: [AtomicU64; 2],
     object: [AtomicU64; 3],
+    /// The system's number for the thread it runs on; 0: not known.
+    task: AtomicU32,
+}
+
+impl Page {
+    pub(super) fn task(&self) -> u32 {
+        self.task.load(Ordering::Acquire)
+    }
 }
 
 /// See the module.
@@ -55,6 +66,8 @@ pub struct Recorder {
     /// The [process] that the recording is of.
     process: u32,
     books: Mutex<Books>,
+    /// The sampler's.
+    page: Page,
 }
 
 /// Where it is written down what a thread holds.
@@ -98,13 +111,14 @@ impl Recorder {
         }
         count_forks();
         let pages = usize::try_from(bytes).map_err(|_| io::ErrorKind::FileTooLarge)? / (PAGE * 8);
-        // A quarter for what is said at length, a sixteenth for what threads hold.
-        let (notes, hands, words) = (pages / 4, pages / 16, pages * PAGE);
+        // A quarter for what is said at length, a sixteenth for what threads hold, and one for what they are seen at.
+        let (notes, hands, times, words) = (pages / 4, pages / 16, pages / 16, pages * PAGE);
         let recorder = Arc::new(Recorder {
             map: Map::create(path, words)?,
             began: Time::now(),
             process: process(),
             books: Mutex::default(),
+            page: Page::default(),
         });
         let head = [
             (header::VERSION, VERSION),
@@ -116,8 +130,11 @@ impl Recorder {
             (header::NOTES_ROOM, (notes * PAGE) as u64),
             (header::HANDS, ((1 + notes) * PAGE) as u64),
             (header::HANDS_ROOM, (hands * PAGE / hand::WORDS) as u64),
-            (header::RINGS, ((1 + notes + hands) * PAGE) as u64),
-            (header::RINGS_ROOM, (pages - 1 - notes - hands) as u64),
+            (header::TIMES, ((1 + notes + hands) * PAGE) as u64),
+            (header::TIMES_ROOM, (times * PAGE / times::WORDS) as u64),
+            (header::RINGS, ((1 + notes + hands + times) * PAGE) as u64),
+            (header::RINGS_ROOM, (pages - 1 - notes - hands - times) as u64),
+            (header::PROCESSORS, std::thread::available_parallelism().map_or(0, |count| count.get() as u64)),
         ];
         head.into_iter().for_each(|(at, value)| recorder.set(at, value));
         recorder.word(header::MAGIC).store(MAGIC.to_le(), Ordering::Release);
@@ -308,18 +325,20 @@ impl Recorder {
 
     /// A thread is about to go to sleep. Runs code of the host, for what has not been met before.
     #[cold]
-    pub(crate) fn waits(&self, me: &Thread, record: &Record, at: Time) {
+    pub(crate) fn waits(&self, me: &Thread, record: &Record, at: Time, runtime: &Runtime) {
         if !self.is_on() {
             return;
         }
         let holder = record.resource.holder().map_or(0, |hold| hold.serial);
+        let is_lock = what_for(record.call) == For::Lock && holder != 0;
+        let busy = if is_lock { runtime.host_place_of(holder) } else { None };
         let event = Event {
             at: self.since(at),
             kind: Kind::Waits,
             call: Some(what_for(record.call)),
             timed: record.timed,
             site: record.site.as_ref().map_or(0, |site| self.site_of(me, site)),
-            busy: 0,
+            busy: busy.map_or(0, |site| self.site(&site)),
             doing: None,
             object: self.object_of(me, &record.resource),
             other: holder,
@@ -352,10 +371,16 @@ impl Recorder {
         self.write(me, event);
     }
 
-    /// Its first instruction is about to run.
+    /// Its first instruction is about to run. Called on it.
     #[cold]
     pub(crate) fn begins(&self, thread: &Thread) {
+        self.runs_here(thread);
         self.write(thread, self.plain(Kind::Began, 0));
+    }
+
+    /// The calling thread of the system is the one that the thread runs on.
+    pub(crate) fn runs_here(&self, thread: &Thread) {
+        thread.page.task.store(system::native_id(), Ordering::Release);
     }
 
     /// Nothing of it runs any more.
@@ -414,16 +439,67 @@ impl Recorder {
         }
     }
 
+    // ---- for the sampler ----
+
+    /// How it looks, said once.
+    pub(crate) fn is_sampled(&self, period: Duration, sees_turns: bool) {
+        self.set(header::SEES_TURNS, u64::from(sees_turns));
+        self.set(header::PERIOD, period.as_nanos() as u64);
+    }
+
+    /// Whether the thread sleeps for something of raddle's: what it has written down last.
+    pub(super) fn is_waiting(&self, thread: &Thread) -> bool {
+        let page = thread.page.number.load(Ordering::Relaxed);
+        let Some(start) = (page != 0).then(|| self.start_of(page)) else { return false };
+        let count = u64::from_le(self.word(start + ring::COUNT).load(Ordering::Acquire));
+        count.checked_sub(1).is_some_and(|last| {
+            let at = start + ring::EVENTS + (last as usize % ring::ROOM) * ring::EVENT;
+            self.get(at + 1) as u8 == Kind::Waits as u8
+        })
+    }
+
+    /// Where it is written down what a thread is seen at; `None` if there is no room.
+    pub(super) fn times(&self, serial: u64) -> Option<usize> {
+        let used = self.get(header::TIMES_USED);
+        (self.is_on() && used < self.get(header::TIMES_ROOM)).then(|| {
+            let start = self.get(header::TIMES) as usize + used as usize * times::WORDS;
+            self.set(start + times::SERIAL, serial);
+            self.set(header::TIMES_USED, used + 1);
+            start
+        })
+    }
+
+    pub(super) fn set_time(&self, start: usize, at: usize, value: u64) {
+        if self.is_on() {
+            self.set(start + at, value);
+        }
+    }
+
+    pub(super) fn add_time(&self, start: usize, at: usize, nanos: u64) {
+        self.set_time(start, at, self.get(start + at).wrapping_add(nanos));
+    }
+
+    /// A thread was seen to begin something.
+    pub(super) fn saw(&self, serial: u64, now: Time, doing: Doing, call: u64) {
+        let doing = Some(doing);
+        let event = Event { at: self.since(now), doing, object: call, ..self.plain(Kind::Seen, serial) };
+        self.write_into(&self.page, SAMPLER, event);
+    }
+
     fn plain(&self, kind: Kind, other: u64) -> Event {
         let at = self.since(Time::now());
         Event { at, kind, call: None, timed: false, site: 0, busy: 0, doing: None, object: 0, other }
     }
 
     fn write(&self, thread: &Thread, event: Event) {
+        self.write_into(&thread.page, thread.serial(), event);
+    }
+
+    fn write_into(&self, page: &Page, serial: u64, event: Event) {
         if !self.is_on() {
             return;
         }
-        let Some(page) = self.page(thread) else {
+        let Some(page) = self.page(page, serial) else {
             self.add(header::EVENTS_LOST, 1);
             return;
         };
@@ -434,14 +510,14 @@ impl Recorder {
     }
 
     /// The first word of the page that the thread's next event goes into.
-    fn page(&self, thread: &Thread) -> Option<usize> {
-        let present = thread.page.number.load(Ordering::Relaxed);
+    fn page(&self, page: &Page, serial: u64) -> Option<usize> {
+        let present = page.number.load(Ordering::Relaxed);
         if present == 0 {
-            return self.next_page(thread, present);
+            return self.next_page((page, serial), present);
         }
         let start = self.start_of(present);
         let full = self.get(start + ring::COUNT) >= ring::ROOM as u64;
-        Some(if full { self.next_page(thread, present).unwrap_or(start) } else { start })
+        Some(if full { self.next_page((page, serial), present).unwrap_or(start) } else { start })
     }
 
     fn start_of(&self, page: u64) -> usize {
@@ -450,7 +526,7 @@ impl Recorder {
 
     /// A page in place of the full one.
     #[cold]
-    fn next_page(&self, thread: &Thread, full: u64) -> Option<usize> {
+    fn next_page(&self, (of, serial): (&Page, u64), full: u64) -> Option<usize> {
         let mut books = self.books.lock();
         let page = self.new_page().or_else(|| self.oldest_page(&mut books))?;
         books.present.remove(&full);
@@ -458,8 +534,8 @@ impl Recorder {
         books.given.push_back(page);
         let start = self.start_of(page);
         self.set(start + ring::NUMBER, self.add(header::PAGES_GIVEN, 1) + 1);
-        self.set(start + ring::SERIAL, thread.serial());
-        thread.page.number.store(page, Ordering::Relaxed);
+        self.set(start + ring::SERIAL, serial);
+        of.number.store(page, Ordering::Relaxed);
         Some(start)
     }
 

@@ -42,6 +42,28 @@ pub(crate) fn spawn(stack: usize, body: Body) -> io::Result<u64> {
     }
 }
 
+/// Starts a thread that gets none of the process's signals: not even one that comes while it is being made.
+///
+/// # Errors
+/// What the system says if it refuses.
+#[cfg(not(loom))]
+pub(crate) fn spawn_deaf(body: Body) -> io::Result<u64> {
+    // SAFETY: both sets are valid places; the mask of the calling thread is what it was when this returns.
+    unsafe {
+        let mut all = std::mem::zeroed::<libc::sigset_t>();
+        let mut mine = std::mem::zeroed::<libc::sigset_t>();
+        libc::sigfillset(&mut all);
+        // An error of the thread's own ends the process, with whatever the program has for that.
+        [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP, libc::SIGABRT]
+            .into_iter()
+            .for_each(|own| _ = libc::sigdelset(&mut all, own));
+        libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut mine);
+        let spawned = spawn(0, body);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &mine, ptr::null_mut());
+        spawned
+    }
+}
+
 extern "C" fn main(body: *mut c_void) -> *mut c_void {
     // SAFETY: `spawn` made the box for this thread alone.
     let body = unsafe { Box::from_raw(body.cast::<Body>()) };

@@ -12,6 +12,14 @@ pub(crate) fn spawn(stack: usize, body: Box<dyn FnOnce() + Send>) -> io::Result<
     builder.spawn(body).map(|_| 0)
 }
 
+/// As [`spawn`].
+///
+/// # Errors
+/// What the system says if it refuses.
+pub(crate) fn spawn_deaf(body: Box<dyn FnOnce() + Send>) -> io::Result<u64> {
+    spawn(0, body)
+}
+
 /// Not known.
 pub(crate) fn native_id() -> u32 {
     0
