@@ -34,7 +34,11 @@ fn text(code: Code) -> &'static str {
         Code::Inversion => include_str!("explain/RD006.md"),
         Code::LongestWaits => include_str!("explain/RD007.md"),
         Code::LeftBehind => include_str!("explain/RD008.md"),
+        Code::SleepUnderLock => include_str!("explain/RD009.md"),
+        Code::GilBound => include_str!("explain/RD010.md"),
+        Code::Oversubscribed => include_str!("explain/RD012.md"),
         Code::LongHold => include_str!("explain/RD013.md"),
+        Code::HotLock => include_str!("explain/RD014.md"),
     }
 }
 
@@ -48,7 +52,11 @@ fn title(code: Code) -> &'static str {
         Code::Inversion => "lock order",
         Code::LongestWaits => "longest waits",
         Code::LeftBehind => "left behind",
+        Code::SleepUnderLock => "sleeping under a lock",
+        Code::GilBound => "GIL-bound",
+        Code::Oversubscribed => "oversubscribed",
         Code::LongHold => "long hold",
+        Code::HotLock => "hot lock",
     }
 }
 

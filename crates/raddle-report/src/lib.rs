@@ -47,7 +47,7 @@ use raddle::graph::verdict::Verdict;
 pub use annotation::annotation;
 pub use detail::{detail, overdue};
 pub use explain::{codes, explain};
-pub use recording::{Ended, Object, Recording, Seen, Span, Spent, Story, Unreadable};
+pub use recording::{Ended, LockUse, OVER_ALL, Object, Recording, Seen, Span, Spent, Story, Unreadable};
 pub use style::Style;
 pub use summary::summary;
 

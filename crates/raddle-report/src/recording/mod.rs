@@ -2,12 +2,15 @@
 //! thread did and when, `text.rs` and `json.rs` write that down.
 
 mod file;
+mod findings;
 mod json;
+mod locks;
 mod story;
 mod text;
 
 pub use file::Unreadable;
-pub use story::{Ended, Object, Recording, Seen, Span, Spent, Story};
+pub use locks::LockUse;
+pub use story::{Ended, OVER_ALL, Object, Recording, Seen, Span, Spent, Story};
 
 use raddle::observe::recording::format::For;
 

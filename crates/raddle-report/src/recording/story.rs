@@ -8,6 +8,9 @@ use raddle::observe::recording::format::{Doing, Event, For, Kind, Note, SAMPLER,
 
 use super::file::{self, Unreadable};
 
+/// When something was found that only the whole of a recording shows.
+pub const OVER_ALL: Duration = Duration::MAX;
+
 /// A recording that has been read.
 #[derive(Clone, Debug)]
 pub struct Recording {
@@ -27,7 +30,7 @@ pub struct Recording {
     pub objects: HashMap<u64, Object>,
     /// Where.
     pub sites: HashMap<u32, Place>,
-    /// What was found out: when, the code, and the text as it was told.
+    /// What was found out: when ([`OVER_ALL`]: the whole shows it), the code, and the text as it was told.
     pub verdicts: Vec<(Duration, String, String)>,
     /// How long lay between two looks of the sampler; `None`: there was none.
     pub period: Option<Duration>,
@@ -325,6 +328,9 @@ impl Recording {
         let mut names = HashSet::new();
         let all = recording.threads.iter().map(|story| &story.thread.name);
         recording.ambiguous = all.filter(|name| !names.insert(*name)).cloned().collect();
+        let over_all = recording.findings().into_iter().map(|(code, text)| (OVER_ALL, code.id().to_owned(), text));
+        let over_all: Vec<_> = over_all.collect();
+        recording.verdicts.extend(over_all);
         Ok(recording)
     }
 

@@ -36,7 +36,8 @@ impl Recording {
     pub fn report(&self) -> String {
         let mut text = self.head();
         for (at, _, told) in &self.verdicts {
-            let _ = writeln!(text, "\nat {}:", seconds(*at));
+            let when = if *at > self.until { "over all".to_owned() } else { format!("at {}", seconds(*at)) };
+            let _ = writeln!(text, "\n{when}:");
             told.lines().for_each(|line| text.extend([printable(line).as_str(), "\n"]));
         }
         text += &self.threads_head();
@@ -51,7 +52,7 @@ impl Recording {
     /// Where every thread is, or was when its process ended. Ends with a newline.
     pub fn postmortem(&self) -> String {
         let mut text = self.head();
-        for (at, code, told) in &self.verdicts {
+        for (at, code, told) in self.verdicts.iter().filter(|(at, ..)| *at <= self.until) {
             let title = told.lines().next().unwrap_or(code);
             let _ = writeln!(text, "  at {}: {}", seconds(*at), clean(title));
         }
@@ -94,8 +95,13 @@ impl Recording {
         if self.ambiguous.contains(&story.thread.name) { format!("'{name}' (#{serial})") } else { format!("'{name}'") }
     }
 
-    fn name_of(&self, serial: u64) -> String {
+    pub(super) fn name_of(&self, serial: u64) -> String {
         self.thread(serial).map_or_else(|| format!("thread {serial}"), |story| self.name(story))
+    }
+
+    /// `Lock 'Account.lock#2'`.
+    pub(super) fn object_name(&self, number: u64) -> String {
+        self.objects.get(&number).map_or_else(|| "a lock".to_owned(), named)
     }
 
     /// `Lock 'Account.lock#2'`, or what is waited for in words.

@@ -168,8 +168,16 @@ pub enum Code {
     LongestWaits,
     /// `RD008`: threads did not stop when the program ended.
     LeftBehind,
+    /// `RD009`: who holds a lock sleeps, and others wait; found in recordings.
+    SleepUnderLock,
+    /// `RD010`: threads wait for each other to run Python code; found in recordings.
+    GilBound,
+    /// `RD012`: more threads that could run than processors; found in recordings.
+    Oversubscribed,
     /// `RD013`: a lock has been held for long, and somebody waits for it.
     LongHold,
+    /// `RD014`: a lock that many wait for, for much of their time; found in recordings.
+    HotLock,
 }
 
 /// Why `RD005` was asked for.
@@ -307,7 +315,7 @@ pub enum Verdict {
 
 impl Code {
     /// All codes, in order.
-    pub const ALL: [Code; 9] = [
+    pub const ALL: [Code; 13] = [
         Code::Deadlock,
         Code::Stalled,
         Code::Died,
@@ -316,7 +324,11 @@ impl Code {
         Code::Inversion,
         Code::LongestWaits,
         Code::LeftBehind,
+        Code::SleepUnderLock,
+        Code::GilBound,
+        Code::Oversubscribed,
         Code::LongHold,
+        Code::HotLock,
     ];
 
     /// The stable name: `RD001`.
@@ -330,7 +342,11 @@ impl Code {
             Code::Inversion => "RD006",
             Code::LongestWaits => "RD007",
             Code::LeftBehind => "RD008",
+            Code::SleepUnderLock => "RD009",
+            Code::GilBound => "RD010",
+            Code::Oversubscribed => "RD012",
             Code::LongHold => "RD013",
+            Code::HotLock => "RD014",
         }
     }
 }

@@ -1,0 +1,132 @@
+//! Which locks threads waited for, and whose fault that was.
+//!
+//! A wait says who held the lock when it began. Later holders are told by the waits that ended: who had waited and went on has the lock
+//! from then until the next one does. A thread that found it free in between is not seen; where threads wait all the time, there is
+//! none.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use raddle::observe::recording::format::For;
+
+use super::story::{Recording, Span, Spent};
+
+/// So many holders one wait is shared out among; what is left goes to the last of them.
+const HOLDERS: usize = 256;
+
+/// How a lock was waited for.
+#[derive(Clone, Debug, Default)]
+pub struct LockUse {
+    /// The number of the object.
+    pub object: u64,
+    /// How often it was waited for.
+    pub waits: u64,
+    /// When the first wait began.
+    pub first: Duration,
+    /// How long all waits were.
+    pub total: Duration,
+    /// How long the longest was.
+    pub longest: Duration,
+    /// Where it was waited for, and how long; the numbers of sites.
+    pub places: BTreeMap<u32, Duration>,
+    /// How long each thread waited for each holder.
+    pub blame: BTreeMap<(u64, u64), Duration>,
+    /// Where the holders were meanwhile, and how long; the numbers of sites.
+    pub busy: BTreeMap<u32, Duration>,
+    /// What the holders did meanwhile, as far as it was seen.
+    pub during: BTreeMap<Spent, Duration>,
+}
+
+impl LockUse {
+    /// How long each thread held it while others waited; the longest first.
+    pub fn holders(&self) -> Vec<(u64, Duration)> {
+        self.sums(|(holder, _)| *holder)
+    }
+
+    /// How long each thread waited; the longest first.
+    pub fn waiters(&self) -> Vec<(u64, Duration)> {
+        self.sums(|(_, waiter)| *waiter)
+    }
+
+    fn sums(&self, of: impl Fn(&(u64, u64)) -> u64) -> Vec<(u64, Duration)> {
+        let mut sums: BTreeMap<u64, Duration> = BTreeMap::new();
+        self.blame.iter().for_each(|(pair, time)| *sums.entry(of(pair)).or_default() += *time);
+        let mut sums: Vec<_> = sums.into_iter().collect();
+        sums.sort_by_key(|(serial, time)| (std::cmp::Reverse(*time), *serial));
+        sums
+    }
+
+    /// Where most of the time was lost that somebody waited; 0: not known.
+    pub fn main_place(places: &BTreeMap<u32, Duration>) -> u32 {
+        places.iter().filter(|(site, _)| **site != 0).max_by_key(|(_, time)| **time).map_or(0, |(site, _)| *site)
+    }
+}
+
+/// When who got a lock that had waited for it.
+type Takes = Vec<(Duration, u64)>;
+
+impl Recording {
+    /// The locks that threads waited for, those with the longest waits first. Waits for things without a name are not told apart, and
+    /// left out.
+    pub fn locks(&self) -> Vec<LockUse> {
+        let mut takes: HashMap<u64, Takes> = HashMap::new();
+        for (serial, wait) in self.lock_waits() {
+            // One with a limit may have ended for that.
+            if let Some(to) = wait.to.filter(|_| !wait.timed) {
+                takes.entry(wait.object).or_default().push((to, serial));
+            }
+        }
+        takes.values_mut().for_each(|takes| takes.sort_unstable());
+        let mut uses: HashMap<u64, LockUse> = HashMap::new();
+        for (serial, wait) in self.lock_waits() {
+            let lock = uses.entry(wait.object).or_insert_with(|| LockUse { first: wait.from, ..LockUse::default() });
+            let length = wait.length(self.until);
+            lock.object = wait.object;
+            lock.waits += 1;
+            lock.first = lock.first.min(wait.from);
+            lock.total += length;
+            lock.longest = lock.longest.max(length);
+            *lock.places.entry(wait.site).or_default() += length;
+            *lock.busy.entry(wait.busy).or_default() += length;
+            let takes = takes.get(&wait.object).map_or(&[][..], Vec::as_slice);
+            for (holder, from, to) in holders(wait, serial, takes, self.until) {
+                *lock.blame.entry((holder, serial)).or_default() += to - from;
+                self.add_what_it_did(holder, (from, to), &mut lock.during);
+            }
+        }
+        let mut uses: Vec<_> = uses.into_values().collect();
+        uses.sort_by_key(|lock| (std::cmp::Reverse(lock.total), lock.object));
+        uses
+    }
+
+    fn lock_waits(&self) -> impl Iterator<Item = (u64, &Span)> {
+        let waits = self.threads.iter().flat_map(|story| story.waits.iter().map(|wait| (story.thread.serial, wait)));
+        waits.filter(|(_, wait)| wait.call == For::Lock && wait.object != 0)
+    }
+
+    fn add_what_it_did(&self, serial: u64, (from, to): (Duration, Duration), during: &mut BTreeMap<Spent, Duration>) {
+        let Some(story) = self.thread(serial) else { return };
+        let overlap = |start: Duration, end: Duration| end.min(to).saturating_sub(start.max(from));
+        let first = story.seen.partition_point(|seen| seen.to.is_some_and(|end| end <= from));
+        for seen in story.seen[first..].iter().take_while(|seen| seen.from < to) {
+            *during.entry(Spent::of_doing(seen.doing)).or_default() +=
+                overlap(seen.from, seen.to.unwrap_or(self.until));
+        }
+        let first = story.waits.partition_point(|wait| wait.to.is_some_and(|end| end <= from));
+        for wait in story.waits[first..].iter().take_while(|wait| wait.from < to) {
+            *during.entry(Spent::of_wait(wait.call)).or_default() += overlap(wait.from, wait.to.unwrap_or(self.until));
+        }
+    }
+}
+
+/// Who held the lock during a wait, one after the other, from when to when.
+fn holders(wait: &Span, waiter: u64, takes: &[(Duration, u64)], until: Duration) -> Vec<(u64, Duration, Duration)> {
+    let end = wait.to.unwrap_or(until).max(wait.from);
+    let next = takes.partition_point(|(at, _)| *at <= wait.from);
+    let mut held = vec![(wait.holder, wait.from)];
+    let others = takes[next..].iter().take_while(|(at, _)| *at < end).filter(|(_, serial)| *serial != waiter);
+    held.extend(others.take(HOLDERS).map(|(at, serial)| (*serial, *at)));
+    let ends: Vec<_> = held.iter().skip(1).map(|(_, from)| *from).chain([end]).collect();
+    let spans = held.into_iter().zip(ends).map(|((holder, from), to)| (holder, from, to));
+    spans.filter(|(holder, from, to)| *holder != 0 && to > from).collect()
+}
