@@ -1,5 +1,6 @@
 //! `raddle run --record`, and what reads it.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use pyo3::prelude::*;
 use raddle::graph::learner;
 use raddle::observe::recording::format::Note;
 use raddle::observe::recording::{Recorder, Turns};
-use raddle_report::Recording;
+use raddle_report::{OVER_ALL, Recording};
 
 use crate::turns::{self, Gil};
 use crate::{lifecycle, runtime};
@@ -55,6 +56,15 @@ fn read_recording(py: Python<'_>, path: PathBuf, form: &str) -> PyResult<String>
         }
     };
     py.detach(read)
+}
+
+/// Prints what the recording shows so far, if there is one.
+pub(crate) fn tell_findings() {
+    let Some(recorder) = runtime().recorder() else { return };
+    if let Ok(recording) = Recording::read(&recorder.content()) {
+        let texts = recording.verdicts.into_iter().filter(|(at, ..)| *at == OVER_ALL).map(|(.., text)| text);
+        let _ = std::io::stderr().write_all(texts.collect::<String>().as_bytes());
+    }
 }
 
 pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -20,7 +20,7 @@ use raddle::thread::Thread;
 use super::{GIVEN_UP, JOINING, OVER, RUNNING, be_orderly, lock, phase, tell_who_is_left};
 use crate::carrier::Forever;
 use crate::thread::ThreadHandle;
-use crate::{host, lifecycle, runtime, stop};
+use crate::{host, lifecycle, recording, runtime, stop};
 
 /// The exit status that was asked for; 0: the end was not asked for.
 static REQUESTED: AtomicI32 = AtomicI32::new(0);
@@ -113,6 +113,7 @@ fn on_signal(py: Python<'_>, number: i32) -> PyResult<()> {
         }
         libc::SIGQUIT => {
             host::tell(&runtime().longest_waits());
+            py.detach(recording::tell_findings);
             Ok(())
         }
         FAILURE => hear(py),

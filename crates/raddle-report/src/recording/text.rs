@@ -183,7 +183,7 @@ impl Recording {
             let mut row = vec![self.name(story), origin(&story.thread).unwrap_or_default(), life];
             row.extend(kinds.iter().map(|kind| sum(times.get(kind).copied().unwrap_or_default())));
             row.extend(is_looked_at.then(|| used(story).map(sum)).into_iter().flatten());
-            row.push(self.state(story));
+            row.push(cut(&self.state(story)));
             table.add_row(row);
         }
         right(&mut table, numbers);
@@ -223,6 +223,13 @@ impl Recording {
             holders.iter().take(3).map(|(serial, time)| format!("{} {}", self.name_of(**serial), seconds(**time)));
         said.collect::<Vec<_>>().join(", ")
     }
+}
+
+/// As much as there is room for at the end of a line; all of it is in the verdict, or in a post-mortem.
+fn cut(text: &str) -> String {
+    const ROOM: usize = 90;
+    let cut: String = text.chars().take(ROOM).collect();
+    if cut.len() < text.len() { cut + "…" } else { cut }
 }
 
 /// What a thread does that waits for nothing that raddle keeps.

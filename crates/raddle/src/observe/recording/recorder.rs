@@ -176,6 +176,11 @@ impl Recorder {
         }
     }
 
+    /// What the file has in it now: what a reader would find who came at this moment.
+    pub fn content(&self) -> Vec<u8> {
+        self.map.words().iter().flat_map(|word| word.load(Ordering::Acquire).to_ne_bytes()).collect()
+    }
+
     // ---- notes ----
 
     /// Writes something down that is said once.
