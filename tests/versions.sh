@@ -20,7 +20,11 @@ find_interpreters() {
 find_interpreters | while read -r version python; do
     venv=.venv-$version
     echo "--- Python $version"
-    [ -x "$venv/bin/pytest" ] || { "$python" -m venv "$venv"; "$venv/bin/python" -m pip install -q --disable-pip-version-check -r requirements-dev.txt; }
+    if [ ! "$venv/bin/pytest" -nt requirements-dev.txt ]; then
+        "$python" -m venv "$venv"
+        "$venv/bin/python" -m pip install -q --disable-pip-version-check -r requirements-dev.txt
+        touch "$venv/bin/pytest"
+    fi
     rm -rf "target/wheels-$version"
     .venv/bin/maturin build --quiet --profile release -i "$python" --out "target/wheels-$version" </dev/null
     "$venv/bin/python" -m pip install -q --disable-pip-version-check --no-deps --force-reinstall "target/wheels-$version"/*.whl

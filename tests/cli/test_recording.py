@@ -152,15 +152,16 @@ def test_a_program_that_was_killed_leaves_a_whole_recording(folder):
         threads = re.findall(r"^'([\w-]+)'.*\n    (.*)\n(?:    holds (.*)\n)?", told.out, re.MULTILINE)
         states = {name: (state, held) for name, state, held in threads}
         assert sorted(states) == ["MainThread", "waits", *(f"works-{number}" for number in range(4))], told.out
-        main = r"waits for Event 'Event#\d' at app\.py:27 since \d\.\d{3} s|running"  # not there yet
+        busy = r"running|runs |sleeps in a call|is in a call|waits for the GIL|waits for a lock that|has not begun"
+        main = rf"waits for Event 'Event#\d' at app\.py:27 since \d\.\d{{3}} s|{busy}"  # not there yet
         assert re.match(main, states["MainThread"][0]), told.out
-        assert re.match(r"waits for Event 'Event#|running|has not begun", states["waits"][0]), told.out
+        assert re.match(rf"waits for Event 'Event#|{busy}", states["waits"][0]), told.out
         held = [lock for _, held in states.values() if held for lock in held.split(", ")]
         assert len(set(held)) == len(held) <= 4, told.out
         for number in range(4):
             state, holds = states[f"works-{number}"]
             assert re.match(
-                r"waits for Lock 'Lock#\d'( \(held by '[\w-]+' when that began\))? at app\.py:10 since|running|has not begun",
+                rf"waits for Lock 'Lock#\d'( \(held by '[\w-]+' when that began\))? at app\.py:10 since|{busy}",
                 state,
             ), told.out
             assert re.fullmatch(r"(Lock 'own'(, Lock 'Lock#\d')?)?" if number == 0 else r"(Lock 'Lock#\d')?", holds), (
@@ -289,13 +290,59 @@ def test_what_cannot_be_recorded_is_not_run(folder, options, told):
         (["report"], "report: one recording is needed, got 0"),
         (["postmortem", "a", "b"], "postmortem: one recording is needed, got 2"),
         (["report", "--html", "a"], "report: unknown option '--html'"),
-        (["postmortem", "--json", "a"], "postmortem: unknown option '--json'"),
+        (["postmortem", "--json", "a"], "postmortem: unknown option '--json' (it has --fail-on)"),
+        (["report", "--fail-on", "RD001,RD999", "a"], "report: --fail-on: unknown code 'RD999' (known: RD001, "),
+        (["postmortem", "--fail-on=", "a"], "postmortem: --fail-on: unknown code '' (known: RD001, "),
+        (["report", "app.py", "--fail-on"], "report: --fail-on needs a value, as in --fail-on RD001"),
     ],
 )
 def test_what_cannot_be_read(folder, command, told):
     ended = run([*COMMAND, *command], folder({"app.py": "print('ran')"}))
     assert (ended.status, ended.out) == (2, "")
     assert ended.err.startswith(f"raddle {told}"), ended.err
+
+
+@pytest.mark.parametrize("command", [["report"], ["report", "--json"], ["postmortem"]])
+def test_a_report_fails_on_what_it_is_told_to(folder, command):
+    place = folder({"app.py": BANK})
+    assert run([*RADDLE, "--record", "app.rec", "app.py"], place).status == 0
+    plain = run([*COMMAND, *command, "app.rec"], place)
+    statuses = {}
+    for codes in ("none", "RD001,rd006", "rd003", "RD001, RD003", "any"):
+        ended = run([*COMMAND, *command, "--fail-on", codes, "app.rec"], place)
+        assert (ended.out, ended.err) == (plain.out, "")
+        statuses[codes] = ended.status
+    assert plain.status == 0
+    assert statuses == {"none": 0, "RD001,rd006": 0, "rd003": 70, "RD001, RD003": 70, "any": 70}
+
+
+def test_who_reads_a_report_may_have_had_enough(folder):
+    place = folder({"app.py": BANK})
+    run([*RADDLE, "--record", "app.rec", "app.py"], place)
+    reading, writing = os.pipe()
+    os.close(reading)
+    ended = subprocess.run(
+        [*COMMAND, "report", "--fail-on=any", "app.rec"], cwd=place, stdout=writing, stderr=subprocess.PIPE, check=False
+    )
+    os.close(writing)
+    assert (ended.returncode, ended.stderr) == (70, b"")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no disk that is always full")
+def test_a_report_that_cannot_be_written_is_an_error(folder):
+    place = folder({"app.py": BANK})
+    run([*RADDLE, "--record", "app.rec", "app.py"], place)
+    with open("/dev/full", "wb") as full:
+        ended = subprocess.run(
+            [*COMMAND, "report", "app.rec"], cwd=place, stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    told = b"raddle report: what it says cannot be written: No space left on device\n"
+    assert (ended.returncode, ended.stderr) == (2, told)
+
+
+def test_a_device_without_end_is_no_recording(tmp_path):
+    ended = run([*COMMAND, "report", "/dev/zero"], tmp_path)
+    assert ended.status == 2 and ended.err.startswith("raddle report: /dev/zero: it is no recording of raddle's")
 
 
 def test_a_file_that_is_there_is_replaced(folder):

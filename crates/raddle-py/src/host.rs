@@ -163,7 +163,7 @@ fn hand_to_hook(verdict: &Verdict) -> bool {
 /// Straight to the descriptor: the program's `sys.stderr` may be what the threads wait for.
 fn print(verdict: &Verdict) {
     if let Some(recorder) = runtime().recorder() {
-        recorder.note_verdict(verdict.code().id(), &raddle_report::render(verdict, &Style::plain()));
+        recorder.note_verdict(verdict, &raddle_report::render(verdict, &Style::plain()));
     }
     if hand_to_hook(verdict) {
         return;
@@ -320,18 +320,6 @@ fn found() -> BTreeMap<&'static str, u64> {
     FOUND.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
-/// What `raddle explain` prints for a code; None if there is no such code.
-#[pyfunction]
-fn explain(code: &str) -> Option<String> {
-    raddle_report::explain(code)
-}
-
-/// All codes with their titles.
-#[pyfunction]
-fn codes() -> Vec<(&'static str, &'static str)> {
-    raddle_report::codes()
-}
-
 pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(configure, module)?)?;
     module.add_function(wrap_pyfunction!(on_verdict, module)?)?;
@@ -342,7 +330,5 @@ pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(one_line, module)?)?;
     module.add_function(wrap_pyfunction!(show_unraisable, module)?)?;
     module.add_function(wrap_pyfunction!(unasked, module)?)?;
-    module.add_function(wrap_pyfunction!(found, module)?)?;
-    module.add_function(wrap_pyfunction!(explain, module)?)?;
-    module.add_function(wrap_pyfunction!(codes, module)?)
+    module.add_function(wrap_pyfunction!(found, module)?)
 }

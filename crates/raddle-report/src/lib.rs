@@ -32,6 +32,7 @@
 //! ```
 
 mod annotation;
+mod command;
 mod detail;
 mod explain;
 mod page;
@@ -45,9 +46,10 @@ mod words;
 use raddle::graph::verdict::Verdict;
 
 pub use annotation::annotation;
+pub use command::{codes_to_fail_on, command};
 pub use detail::{detail, overdue};
 pub use explain::{codes, explain};
-pub use recording::{Ended, LockUse, OVER_ALL, Object, Recording, Seen, Span, Spent, Story, Unreadable};
+pub use recording::{Ended, LockUse, Object, Recording, Seen, Span, Spent, Story, Told, Unreadable};
 pub use style::Style;
 pub use summary::summary;
 

@@ -1,6 +1,6 @@
 """The command `raddle`: picks the subcommand and imports nothing else, since `raddle run` starts other people's programs.
 
-A subcommand lives in the module of its name, which has `main(arguments) -> exit status`.
+A subcommand lives in the module of its name, which has `main(arguments) -> exit status`; those that read recordings share one.
 """
 
 import sys
@@ -36,14 +36,10 @@ def main(argv: "Sequence[str] | None" = None) -> int:
         from raddle.cli import run
 
         return run.main(rest)
-    if command in ("report", "postmortem"):
+    if command in ("report", "postmortem", "explain"):
         from raddle.cli import report
 
         return report.main(command, rest)
-    if command == "explain":
-        from raddle.cli import explain
-
-        return explain.main(rest)
     if command == "gotchas":
         from raddle.cli import gotchas
 

@@ -60,7 +60,6 @@ Options for the interpreter go to python: python -X dev -m raddle run PROGRAM
 """
 FAILED = 70  # the exit status if a verdict of --fail-on was told: EX_SOFTWARE
 INTERRUPTED = 130  # what a shell gives for a program that Ctrl-C ended
-ANY = ("RD001", "RD002", "RD003", "RD004", "RD006")
 MODES = {"--deadlocks": ("raise", "report", "off"), "--lock-order": ("report", "off"), "--sigterm": ("stop", "default")}
 DEFAULTS = {"--fail-on": "RD001", "--deadlocks": "raise", "--lock-order": "report", "--sigterm": "default"}
 # Times, which `install` knows by the same names. Each with an example; none is set by default.
@@ -170,14 +169,10 @@ def read_options(arguments: "Sequence[str]") -> "tuple[dict[str, str], list[str]
 
 def read_codes(text: str) -> "frozenset[str]":
     """The codes that the value of `--fail-on` stands for. Raises `Refused` for one that does not exist."""
-    if text in ("any", "none"):
-        return frozenset(ANY if text == "any" else ())
-    codes = frozenset(code.strip().upper() for code in text.split(","))
-    known = {code for code, _ in _raddle.codes()}.union(ANY)
-    if not codes <= known:
-        unknown = ", ".join(repr(code) for code in sorted(codes - known))
-        raise Refused(f"--fail-on: unknown code {unknown} (known: {', '.join(sorted(known))}; or any, or none)")
-    return codes
+    try:
+        return frozenset(_raddle.codes_to_fail_on(text))
+    except ValueError as problem:
+        raise Refused(str(problem)) from None
 
 
 def read_seconds(name: str, text: str) -> float:

@@ -73,6 +73,9 @@ pub(super) struct Times {
     pub(super) latest: u64,
 }
 
+/// Bytes of the page with which a file begins.
+pub(super) const HEAD: u64 = PAGE as u64 * 8;
+
 struct Words<'a>(&'a [u8]);
 
 impl Words<'_> {
@@ -93,19 +96,24 @@ impl Words<'_> {
     }
 }
 
-pub(super) fn read(bytes: &[u8]) -> Result<Content, Unreadable> {
-    let words = Words(bytes);
+/// How many bytes a file has that begins so, by what it says.
+pub(super) fn length(head: &[u8]) -> Result<u64, Unreadable> {
+    let words = Words(head);
     if words.get(header::MAGIC) != Some(MAGIC) {
         return Err(Unreadable::NotARecording);
     }
-    let version = words.head(header::VERSION);
-    if version != VERSION {
-        return Err(Unreadable::Version(version));
+    match words.head(header::VERSION) {
+        VERSION => Ok(words.head(header::WORDS).saturating_mul(8).max(HEAD)),
+        version => Err(Unreadable::Version(version)),
     }
-    let expected = words.head(header::WORDS).saturating_mul(8);
-    if (bytes.len() as u64) < expected.max(PAGE as u64 * 8) {
+}
+
+pub(super) fn read(bytes: &[u8]) -> Result<Content, Unreadable> {
+    let expected = length(bytes)?;
+    if (bytes.len() as u64) < expected {
         return Err(Unreadable::CutShort { bytes: bytes.len() as u64, expected });
     }
+    let words = Words(bytes);
     let (events, overwritten) = events(&words);
     Ok(Content {
         process: words.head(header::PROCESS),

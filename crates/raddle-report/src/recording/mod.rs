@@ -1,16 +1,19 @@
 //! Reads a recording, and says what it shows: `file.rs` gets notes and events out of the bytes, `story.rs` makes of them what each
-//! thread did and when, `text.rs` and `json.rs` write that down.
+//! thread did and when, `text.rs`, `json.rs` and `perfetto.rs` write that down (`lanes.rs`: as slices in the order of time).
 
 mod file;
 mod findings;
 mod json;
+mod lanes;
 mod locks;
+mod perfetto;
+mod protobuf;
 mod story;
 mod text;
 
 pub use file::Unreadable;
 pub use locks::LockUse;
-pub use story::{Ended, OVER_ALL, Object, Recording, Seen, Span, Spent, Story};
+pub use story::{Ended, Object, Recording, Seen, Span, Spent, Story, Told};
 
 use raddle::observe::recording::format::For;
 

@@ -1,15 +1,17 @@
 //! What each thread did, and when.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
-use raddle::graph::verdict::{Place, ThreadInfo, ThreadKind};
+use raddle::graph::verdict::{Code, Place, ThreadInfo, ThreadKind};
 use raddle::observe::recording::format::{Doing, Event, For, Kind, Note, SAMPLER, how};
 
 use super::file::{self, Unreadable};
 
-/// When something was found that only the whole of a recording shows.
-pub const OVER_ALL: Duration = Duration::MAX;
+/// Bytes for the places where threads were started. Each thread has its own copy, so a small file could ask for a hundred times
+/// its size; no real one comes near this.
+const ROOM: usize = 256 << 20;
 
 /// A recording that has been read.
 #[derive(Clone, Debug)]
@@ -30,8 +32,8 @@ pub struct Recording {
     pub objects: HashMap<u64, Object>,
     /// Where.
     pub sites: HashMap<u32, Place>,
-    /// What was found out: when ([`OVER_ALL`]: the whole shows it), the code, and the text as it was told.
-    pub verdicts: Vec<(Duration, String, String)>,
+    /// What was found out.
+    pub verdicts: Vec<Told>,
     /// How long lay between two looks of the sampler; `None`: there was none.
     pub period: Option<Duration>,
     /// Whether it saw who ran Python code, and who waited for that.
@@ -42,6 +44,21 @@ pub struct Recording {
     pub lost: (u64, u64),
     /// The names that several threads have.
     pub(super) ambiguous: HashSet<String>,
+}
+
+/// Something that was found out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// When; the end, if only the whole shows it.
+    pub at: Duration,
+    /// Whether only the whole of the recording shows it.
+    pub over_all: bool,
+    /// `RD001`.
+    pub code: String,
+    /// As it was told.
+    pub text: String,
+    /// Whether it may be wrong, so that nothing should be failed for it.
+    pub likely: bool,
 }
 
 /// Something that threads waited for.
@@ -68,6 +85,17 @@ pub enum Ended {
     TakenBack,
 }
 
+impl Ended {
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Ended::Finished => "finished",
+            Ended::Died(_) => "died",
+            Ended::Stopped => "stopped",
+            Ended::TakenBack => "taken back",
+        }
+    }
+}
+
 /// One thread.
 #[derive(Clone, Debug)]
 pub struct Story {
@@ -82,7 +110,7 @@ pub struct Story {
     /// Its waits, in order. They do not overlap.
     pub waits: Vec<Span>,
     /// The locks that it held when the recording ended, as far as they are known.
-    pub holds: Vec<Object>,
+    pub holds: Vec<Arc<Object>>,
     /// What it was seen at between its waits, in order, as far as there was room. They do not overlap.
     pub seen: Vec<Seen>,
     /// How long it was seen at what, for all of its life.
@@ -262,6 +290,17 @@ impl Spent {
 }
 
 impl Recording {
+    /// How many bytes of a file tell how long it is.
+    pub const HEAD: u64 = file::HEAD;
+
+    /// How many bytes a recording has that begins so: no more of a file needs to be read.
+    ///
+    /// # Errors
+    /// Why it is none.
+    pub fn length(head: &[u8]) -> Result<u64, Unreadable> {
+        file::length(head)
+    }
+
     /// Reads a recording, which may be one that is being written.
     ///
     /// # Errors
@@ -287,15 +326,16 @@ impl Recording {
         };
         let mut threads = BTreeMap::new();
         let (mut errors, mut locks, mut signals) = (HashMap::new(), HashMap::new(), HashSet::new());
+        let mut room = ROOM;
         for note in content.notes {
             match note {
                 Note::Lock { number, kind, name } => {
-                    locks.insert(number, Object { kind, name, made: None });
+                    locks.insert(number, Arc::new(Object { kind, name, made: None }));
                 }
                 Note::Signal { number } => {
                     signals.insert(number);
                 }
-                note => recording.take(note, &mut threads, &mut errors),
+                note => recording.take(note, &mut threads, &mut errors, &mut room),
             }
         }
         let seen = content.events.remove(&SAMPLER).unwrap_or_default();
@@ -303,10 +343,10 @@ impl Recording {
             let story = threads.entry(serial).or_insert_with(|| Story::of(unknown(serial), Duration::ZERO));
             events.into_iter().for_each(|event| story.take(event, errors.get(&serial)));
         }
+        let nameless = Arc::new(Object { kind: "a lock".into(), name: String::new(), made: None });
         for (serial, held) in content.hands {
-            let nameless = Object { kind: "a lock".into(), name: String::new(), made: None };
             let held = held.iter().filter(|number| !signals.contains(number));
-            let held = held.map(|number| locks.get(number).unwrap_or(&nameless).clone());
+            let held = held.map(|number| Arc::clone(locks.get(number).unwrap_or(&nameless)));
             threads.entry(serial).and_modify(|story| story.holds = held.collect());
         }
         for event in seen {
@@ -328,18 +368,33 @@ impl Recording {
         let mut names = HashSet::new();
         let all = recording.threads.iter().map(|story| &story.thread.name);
         recording.ambiguous = all.filter(|name| !names.insert(*name)).cloned().collect();
-        let over_all = recording.findings().into_iter().map(|(code, text)| (OVER_ALL, code.id().to_owned(), text));
-        let over_all: Vec<_> = over_all.collect();
-        recording.verdicts.extend(over_all);
+        let found = recording.findings();
+        let told = |(code, text): (Code, String)| Told {
+            at: recording.until,
+            over_all: true,
+            code: code.id().to_owned(),
+            text,
+            likely: false,
+        };
+        recording.verdicts.extend(found.into_iter().map(told).collect::<Vec<_>>());
         Ok(recording)
     }
 
-    fn take(&mut self, note: Note, threads: &mut BTreeMap<u64, Story>, errors: &mut HashMap<u64, String>) {
+    fn take(
+        &mut self,
+        note: Note,
+        threads: &mut BTreeMap<u64, Story>,
+        errors: &mut HashMap<u64, String>,
+        room: &mut usize,
+    ) {
         match note {
             Note::Program { text } => self.program = text,
             Note::Thread { serial, at, kind, runs, name, started_by, site, .. } => {
                 let started_by = Some(started_by).filter(|name| !name.is_empty());
-                let started_at = self.sites.get(&site).cloned();
+                let started_at = self.sites.get(&site).and_then(|place| {
+                    *room = room.checked_sub(size(place))?;
+                    Some(place.clone())
+                });
                 let thread = ThreadInfo { serial, name, kind, started_by, started_at };
                 let known = Duration::from_nanos(at);
                 threads.insert(serial, Story { began: runs.then_some(known), ..Story::of(thread, known) });
@@ -357,10 +412,10 @@ impl Recording {
                 self.sites.insert(number, place);
             }
             Note::Lock { .. } | Note::Signal { .. } => {}
-            Note::Verdict { at, code, text } => {
+            Note::Verdict { at, likely, code, text } => {
                 let at = Duration::from_nanos(at);
                 self.until = self.until.max(at);
-                self.verdicts.push((at, code, text));
+                self.verdicts.push(Told { at, over_all: false, code, text, likely });
             }
         }
     }
@@ -454,6 +509,10 @@ impl Story {
             wait.to = Some(at.max(wait.from));
         }
     }
+}
+
+fn size(place: &Place) -> usize {
+    size_of::<Place>() + place.file.len() + place.function.len() + place.source.as_ref().map_or(0, String::len)
 }
 
 fn unknown(serial: u64) -> ThreadInfo {

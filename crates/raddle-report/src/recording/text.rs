@@ -1,18 +1,21 @@
 //! A recording as text: what was found out, then tables, or where every thread is.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt::Write;
+use std::io::{self, Write};
+use std::rc::Rc;
 use std::time::Duration;
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
 use raddle::observe::recording::format::{CALLS, Doing, For};
 
-use super::story::{Ended, Object, Recording, Span, Spent, Story};
+use super::story::{Ended, Object, Recording, Span, Spent, Story, Told};
 use crate::words::{clean, origin, printable, spot, waited};
 
 /// How many kinds of waits are listed.
 const LISTED: usize = 20;
+/// How many threads are: a table is laid out as a whole.
+const THREADS: usize = 1000;
 
 /// `Lock 'Account.lock#2'`.
 fn named(object: &Object) -> String {
@@ -31,41 +34,63 @@ fn sum(duration: Duration) -> String {
     if duration < Duration::from_micros(500) { String::new() } else { seconds(duration) }
 }
 
+impl Told {
+    /// Its first line.
+    pub(super) fn title(&self) -> String {
+        clean(self.text.lines().next().unwrap_or(&self.code))
+    }
+}
+
 impl Recording {
     /// What was found out, what each thread did with its time, and what they waited for. Ends with a newline.
     pub fn report(&self) -> String {
-        let mut text = self.head();
-        for (at, _, told) in &self.verdicts {
-            let when = if *at > self.until { "over all".to_owned() } else { format!("at {}", seconds(*at)) };
-            let _ = writeln!(text, "\n{when}:");
-            told.lines().for_each(|line| text.extend([printable(line).as_str(), "\n"]));
+        text_of(|out| self.write_report(out))
+    }
+
+    /// Writes what [`report`](Recording::report) gives.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write_report(&self, out: &mut dyn Write) -> io::Result<()> {
+        out.write_all(self.head().as_bytes())?;
+        for told in &self.verdicts {
+            let when = if told.over_all { "over all".to_owned() } else { format!("at {}", seconds(told.at)) };
+            writeln!(out, "\n{when}:")?;
+            told.text.lines().try_for_each(|line| writeln!(out, "{}", printable(line)))?;
         }
-        text += &self.threads_head();
-        text += &self.threads_table();
+        out.write_all(self.threads_head().as_bytes())?;
+        out.write_all(self.threads_table().as_bytes())?;
         if self.threads.iter().any(|story| !story.waits.is_empty()) {
-            text += "\nWaits, the longest in all first:\n";
-            text += &self.waits_table();
+            writeln!(out, "\nWaits, the longest in all first:")?;
+            out.write_all(self.waits_table().as_bytes())?;
         }
-        text + &self.missing()
+        out.write_all(self.missing().as_bytes())
     }
 
     /// Where every thread is, or was when its process ended. Ends with a newline.
     pub fn postmortem(&self) -> String {
-        let mut text = self.head();
-        for (at, code, told) in self.verdicts.iter().filter(|(at, ..)| *at <= self.until) {
-            let title = told.lines().next().unwrap_or(code);
-            let _ = writeln!(text, "  at {}: {}", seconds(*at), clean(title));
+        text_of(|out| self.write_postmortem(out))
+    }
+
+    /// Writes what [`postmortem`](Recording::postmortem) gives.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write_postmortem(&self, out: &mut dyn Write) -> io::Result<()> {
+        out.write_all(self.head().as_bytes())?;
+        for told in self.verdicts.iter().filter(|told| !told.over_all) {
+            writeln!(out, "  at {}: {}", seconds(told.at), told.title())?;
         }
-        text += "\n";
+        writeln!(out)?;
         for story in &self.threads {
             let origin = origin(&story.thread).map_or_else(String::new, |origin| format!(" ({origin})"));
-            let _ = writeln!(text, "{}{origin}\n    {}", self.name(story), self.state(story));
+            writeln!(out, "{}{origin}\n    {}", self.name(story), self.state(story))?;
             if !story.holds.is_empty() && story.ended.is_none() {
-                let held: Vec<_> = story.holds.iter().map(named).collect();
-                let _ = writeln!(text, "    holds {}", held.join(", "));
+                let held: Vec<_> = story.holds.iter().map(|lock| named(lock)).collect();
+                writeln!(out, "    holds {}", held.join(", "))?;
             }
         }
-        text + &self.missing()
+        out.write_all(self.missing().as_bytes())
     }
 
     fn head(&self) -> String {
@@ -105,7 +130,7 @@ impl Recording {
     }
 
     /// `Lock 'Account.lock#2'`, or what is waited for in words.
-    fn thing(&self, wait: &Span) -> String {
+    pub(super) fn thing(&self, wait: &Span) -> String {
         self.objects.get(&wait.object).map(named).unwrap_or_else(|| match wait.call {
             For::Lock => "a lock".to_owned(),
             For::Notice => "a notice".to_owned(),
@@ -166,7 +191,13 @@ impl Recording {
     }
 
     fn threads_table(&self) -> String {
-        let times: Vec<_> = self.threads.iter().map(|story| story.times(self.until)).collect();
+        let mut listed: Vec<_> = self.threads.iter().collect();
+        if listed.len() > THREADS {
+            listed.sort_by_key(|story| std::cmp::Reverse(story.life(self.until)));
+            listed.truncate(THREADS);
+            listed.sort_by_key(|story| story.thread.serial);
+        }
+        let times: Vec<_> = listed.iter().map(|story| story.times(self.until)).collect();
         let matters =
             |kind: &Option<Spent>| times.iter().any(|of| of.get(kind).is_some_and(|time| !sum(*time).is_empty()));
         let kinds: Vec<_> = Spent::ALL.into_iter().map(Some).chain([None]).filter(matters).collect();
@@ -178,7 +209,7 @@ impl Recording {
         head.push("now");
         let numbers = 2..head.len() - 1;
         let mut table = plain(head);
-        for (story, times) in self.threads.iter().zip(&times) {
+        for (story, times) in listed.iter().zip(&times) {
             let life = seconds(story.life(self.until));
             let mut row = vec![self.name(story), origin(&story.thread).unwrap_or_default(), life];
             row.extend(kinds.iter().map(|kind| sum(times.get(kind).copied().unwrap_or_default())));
@@ -187,13 +218,19 @@ impl Recording {
             table.add_row(row);
         }
         right(&mut table, numbers);
-        indented(&table)
+        indented(&table) + &and_more(self.threads.len(), THREADS, "that lived less long (raddle postmortem lists all)")
     }
 
     fn waits_table(&self) -> String {
-        let mut sums: BTreeMap<(String, String), Sum> = BTreeMap::new();
+        // What is called the same is one row; of a million waits, each thing and each place is put into words once.
+        let (mut texts, mut things, mut places) = (Texts::default(), HashMap::new(), HashMap::new());
+        let mut sums: BTreeMap<(usize, usize), Sum> = BTreeMap::new();
         for wait in self.threads.iter().flat_map(|story| &story.waits) {
-            let sum = sums.entry((self.thing(wait), self.place(wait))).or_default();
+            let joined = if wait.call == For::Join { wait.holder } else { 0 };
+            let thing = (wait.object, wait.call, joined);
+            let thing = *things.entry(thing).or_insert_with(|| texts.number(self.thing(wait)));
+            let place = *places.entry(wait.site).or_insert_with(|| texts.number(self.place(wait)));
+            let sum = sums.entry((thing, place)).or_default();
             let length = wait.length(self.until);
             sum.times += 1;
             sum.all += length;
@@ -203,16 +240,18 @@ impl Recording {
             }
         }
         let mut sums: Vec<_> = sums.into_iter().collect();
-        sums.sort_by_key(|(_, sum)| std::cmp::Reverse(sum.all));
+        let texts = texts.in_order();
+        sums.sort_by_cached_key(|((thing, at), sum)| {
+            (std::cmp::Reverse(sum.all), texts[*thing].clone(), texts[*at].clone())
+        });
         let mut table = plain(["for", "at", "times", "in all", "longest", "held when that began by"]);
         for ((thing, at), sum) in sums.iter().take(LISTED) {
-            let row = [thing, at, &sum.times.to_string(), &seconds(sum.all), &seconds(sum.longest), &self.holders(sum)];
+            let sums = [sum.times.to_string(), seconds(sum.all), seconds(sum.longest), self.holders(sum)];
+            let row = [texts[*thing].to_string(), texts[*at].to_string()].into_iter().chain(sums);
             table.add_row(row);
         }
         right(&mut table, 2..5);
-        let more = sums.len().saturating_sub(LISTED);
-        let more = if more == 0 { String::new() } else { format!("  and {more} more\n") };
-        indented(&table) + &more
+        indented(&table) + &and_more(sums.len(), LISTED, "")
     }
 
     /// Who held it, and how long others waited for that; the three longest.
@@ -264,6 +303,37 @@ struct Sum {
     all: Duration,
     longest: Duration,
     holders: HashMap<u64, Duration>,
+}
+
+/// Numbers for texts, by which they are told apart.
+#[derive(Default)]
+struct Texts(HashMap<Rc<str>, usize>);
+
+impl Texts {
+    fn number(&mut self, text: String) -> usize {
+        let next = self.0.len();
+        *self.0.entry(text.into()).or_insert(next)
+    }
+
+    fn in_order(self) -> Vec<Rc<str>> {
+        let mut texts: Vec<_> = self.0.into_iter().collect();
+        texts.sort_by_key(|(_, number)| *number);
+        texts.into_iter().map(|(text, _)| text).collect()
+    }
+}
+
+fn and_more(all: usize, listed: usize, which: &str) -> String {
+    if all <= listed {
+        String::new()
+    } else {
+        format!("  and {} more {which}", all - listed).trim_end().to_owned() + "\n"
+    }
+}
+
+pub(super) fn text_of(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> String {
+    let mut text = Vec::new();
+    write(&mut text).expect("memory takes what is written");
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 fn plain<'a>(head: impl IntoIterator<Item = &'a str>) -> Table {

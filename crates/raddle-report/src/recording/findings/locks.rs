@@ -24,8 +24,9 @@ pub(super) fn find(recording: &Recording) -> Vec<(Code, Report)> {
 fn hot(recording: &Recording, lock: &LockUse) -> Option<(Code, Report)> {
     let (waiters, holders) = (lock.waiters(), lock.holders());
     let lives: Duration = waiters.iter().map(|(serial, _)| life(recording, *serial)).sum();
-    // One thread that waits for another one once, even for long, is how threads work together.
-    if waiters.len() < 2 || lock.waits <= waiters.len() as u64 || share(lock.total, lives) < HOT {
+    // One or two threads that wait once, even for long, are how threads work together.
+    let is_one_wait = waiters.len() < 3 && lock.waits <= waiters.len() as u64;
+    if waiters.len() < 2 || is_one_wait || share(lock.total, lives) < HOT {
         return None;
     }
     let thing = recording.object_name(lock.object);

@@ -205,7 +205,7 @@ pub mod how {
 }
 
 /// In which call a thread waits; the numbers are the file's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum For {
     /// A lock, or a permit.
@@ -363,6 +363,8 @@ pub enum Note {
     Verdict {
         /// In nanoseconds since the recording began.
         at: u64,
+        /// Whether it may be wrong.
+        likely: bool,
         /// `RD001`.
         code: String,
         /// As it was told.
@@ -411,8 +413,8 @@ impl Note {
                 words.place(place);
                 6
             }
-            Note::Verdict { at, code, text } => {
-                words.0.push(*at);
+            Note::Verdict { at, likely, code, text } => {
+                words.0.extend([*at, u64::from(*likely)]);
                 words.text(code);
                 words.text(text);
                 7
@@ -458,7 +460,7 @@ impl Note {
                 Note::Object { number, kind, name, made }
             }
             6 => Note::Site { number: from.number()?, place: from.place()? },
-            7 => Note::Verdict { at: from.word()?, code: from.text()?, text: from.text()? },
+            7 => Note::Verdict { at: from.word()?, likely: from.word()? == 1, code: from.text()?, text: from.text()? },
             8 => Note::Lock { number: from.word()?, kind: from.text()?, name: from.text()? },
             9 => Note::Signal { number: from.word()? },
             _ => return None,
@@ -563,7 +565,12 @@ mod tests {
             (any::<u64>(), ".*", ".*").prop_map(|(number, kind, name)| Note::Lock { number, kind, name }),
             any::<u64>().prop_map(|number| Note::Signal { number }),
             (any::<u32>(), place()).prop_map(|(number, place)| Note::Site { number, place }),
-            (any::<u64>(), ".*", ".*").prop_map(|(at, code, text)| Note::Verdict { at, code, text }),
+            (any::<(u64, bool)>(), ".*", ".*").prop_map(|((at, likely), code, text)| Note::Verdict {
+                at,
+                likely,
+                code,
+                text
+            }),
         ]
     }
 

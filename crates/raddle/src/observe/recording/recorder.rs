@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use super::format::{Doing, Event, For, Kind, MAGIC, Note, PAGE, SAMPLER, VERSION, hand, header, how, ring, times};
 use super::map::{Map, count_forks, process};
-use crate::graph::verdict::Ending;
+use crate::graph::verdict::{Ending, Verdict};
 use crate::graph::{Call, Record, Resource, Site};
 use crate::runtime::Runtime;
 use crate::seam::{Mutex, Time, Wall, thread as system};
@@ -206,9 +206,9 @@ impl Recorder {
     }
 
     /// What was found out, as it was told.
-    pub fn note_verdict(&self, code: &str, text: &str) {
-        let at = self.since(Time::now());
-        self.note(&Note::Verdict { at, code: code.to_owned(), text: text.to_owned() });
+    pub fn note_verdict(&self, verdict: &Verdict, text: &str) {
+        let (at, code) = (self.since(Time::now()), verdict.code().id().to_owned());
+        self.note(&Note::Verdict { at, likely: verdict.is_likely(), code, text: text.to_owned() });
     }
 
     /// A lock is one that threads release for each other. Once for each is enough.

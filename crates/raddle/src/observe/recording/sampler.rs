@@ -9,7 +9,7 @@
 //!
 //! # What the program must not notice
 //!
-//! - Processors: the next look comes after 99 times what this one took. While nothing runs the looks become rare.
+//! - Processors: the looks may take the hundredth part of one, and become rare if they would take more, or if nothing runs.
 //! - Files: the sampler has a table of its own, so it takes no number that the program's next file would get.
 //! - Signals: it gets none, so the threads of the program get them all.
 //! - Forks: there is no such thread while the process forks, and none in the child. Who counts the system's threads counts
@@ -34,8 +34,11 @@ const PERIOD: Duration = Duration::from_millis(2);
 /// And at most, when nothing has run for a while.
 const LONGEST: Duration = Duration::from_millis(20);
 
-/// And whatever a look costs.
+/// And whatever the looks cost.
 const RARELY: Duration = Duration::from_millis(100);
+
+/// How far what they cost may run ahead of the hundredth part of a processor that is theirs, in a hundred times what it is.
+const CREDIT: Duration = Duration::from_secs(1);
 
 /// How many looks that find nothing make the next one come later.
 const QUIET: u32 = 50;
@@ -138,7 +141,7 @@ impl Sampler {
         let can_look = task::own_files();
         let Some(recorder) = runtime.recorder() else { return };
         recorder.is_sampled(PERIOD, self.turns.is_some());
-        let (mut faces, mut quiet) = (HashMap::new(), 0);
+        let (mut faces, mut quiet, mut debt) = (HashMap::new(), 0, Duration::ZERO);
         let (mut counted, mut changes) = (Time::now(), None);
         while !self.is_over.load(Ordering::Relaxed) {
             let began = Time::now();
@@ -154,22 +157,26 @@ impl Sampler {
             let busy = faces.values_mut().map(|face| usize::from(self.look(recorder, face, began))).sum::<usize>();
             quiet = if busy == 0 { quiet + 1 } else { 0 };
             let pause = if quiet > QUIET { LONGEST } else { PERIOD };
-            let _ = self.parker.park(Some(Time::now().after(pause.max(self.cost(began)))));
+            debt += self.cost(began) * 99;
+            // A dear look now and then is no reason to look away: the first at each thread is one.
+            let pause = if debt > CREDIT { debt.clamp(pause, RARELY) } else { pause };
+            let _ = self.parker.park(Some(Time::now().after(pause)));
+            debt = debt.saturating_sub(began.elapsed());
         }
         faces.values().for_each(|face| face.count(recorder));
     }
 
-    /// What the looks cost has to be one percent at most: how long the next one has to wait for that, since one that began then.
+    /// What the look that began then has taken of a processor's time.
     fn cost(&self, began: Time) -> Duration {
         const CHEAP: Duration = Duration::from_micros(20);
         let passed = began.elapsed();
         if passed <= CHEAP {
-            return Duration::ZERO;
+            return passed;
         }
         // Most of it may have been a wait for a processor.
         let used = system::cpu_time(self.native_id.load(Ordering::Relaxed)).unwrap_or(passed);
         let before = Duration::from_nanos(self.used.swap(nanos(used), Ordering::Relaxed));
-        (used.saturating_sub(before).min(passed) * 99).min(RARELY)
+        used.saturating_sub(before).min(passed)
     }
 
     /// Whether it found the thread at something.
