@@ -142,7 +142,7 @@ fn mark(verdict: &Verdict) -> String {
 
 /// Whether the whole program runs under observation.
 #[pyfunction]
-fn is_observed() -> bool {
+pub(crate) fn is_observed() -> bool {
     OBSERVED.load(Ordering::Relaxed)
 }
 

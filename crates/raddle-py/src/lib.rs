@@ -13,6 +13,7 @@ mod interrupt;
 mod job;
 mod lifecycle;
 mod limit;
+mod locals;
 mod naming;
 mod outcome;
 mod queue;

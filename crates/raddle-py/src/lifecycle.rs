@@ -94,8 +94,10 @@ fn close(py: Python<'_>) -> PyResult<()> {
     while ENTERING.load(Ordering::SeqCst) > 0 && Time::now() < deadline {
         py.detach(|| std::thread::sleep(Duration::from_micros(100)));
     }
+    let settled = shutdown::settle(py);
+    shutdown::tell_cut_off(py);
     py.detach(|| runtime().end_recording());
-    shutdown::settle(py)
+    settled
 }
 
 /// Before a fork: the process has no more threads than its program.
@@ -124,6 +126,7 @@ pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(before_fork, module)?)?;
     module.add_function(wrap_pyfunction!(after_fork_in_parent, module)?)?;
     module.add_function(wrap_pyfunction!(is_closed, module)?)?;
+    shutdown::note_older_callbacks(py)?;
     py.import("atexit")?.call_method1("register", (wrap_pyfunction!(close, module)?,))?;
     let hooks = [
         ("before", module.getattr("before_fork")?),

@@ -342,6 +342,17 @@ impl ThreadHandle {
         self.thread.cpu_time().map(|used| used.as_secs_f64())
     }
 
+    /// How many seconds the system's thread has waited for a processor; None if that is not known.
+    #[getter]
+    fn run_queue_time(&self) -> Option<f64> {
+        self.thread.run_queue_time().map(|waited| waited.as_secs_f64())
+    }
+
+    /// Whether the system's thread runs, or would if it got a processor.
+    fn is_runnable(&self) -> bool {
+        self.thread.is_runnable()
+    }
+
     /// Whether it runs while the caller has the interpreter's lock, which Python code cannot. Looks for as long as others
     /// leave it that lock.
     fn runs_unlocked(&self) -> bool {

@@ -3,7 +3,8 @@
 use raddle::graph::verdict::{Ending, Verdict, Wait};
 
 use crate::verdicts::{
-    edge, headline, inversion, long_hold, nested_line, orphaned, taken_line, unasked, wait_line, whereabouts_line,
+    cut_off, cut_off_line, edge, headline, inversion, long_hold, nested_line, orphaned, taken_line, unasked, wait_line,
+    whereabouts_line,
 };
 use crate::words::{Names, clean, spot, thing, threads};
 
@@ -60,6 +61,9 @@ fn listed(verdict: &Verdict, names: &Names) -> (String, Vec<String>) {
         Verdict::LeftBehind { threads: left } => {
             let head = format!("the program ended without {}", threads(left.len()));
             (head, left.iter().map(|thread| whereabouts_line(thread, names)).collect())
+        }
+        Verdict::CutOff { threads } => {
+            (cut_off(threads, names), threads.iter().map(|thread| cut_off_line(thread, names)).collect())
         }
         Verdict::LongHold { object, holder, held, waits } => {
             let first = [taken_line(object, holder, names), whereabouts_line(holder, names)];

@@ -1,5 +1,6 @@
 //! What is said about each kind of verdict, and in which order.
 
+mod cut_off;
 mod deadlock;
 mod died;
 mod inversion;
@@ -36,10 +37,12 @@ pub(crate) fn report(verdict: &Verdict) -> Report {
         Verdict::Inversion { circle } => inversion::report(circle, &names),
         Verdict::LongestWaits { waits, running } => lists::longest(waits, running, &names),
         Verdict::LeftBehind { threads } => left_behind::report(threads, &names),
+        Verdict::CutOff { threads } => cut_off::report(threads, &names),
         Verdict::LongHold { object, holder, held, waits } => long_hold::report((object, *held), holder, waits, &names),
     }
 }
 
+pub(crate) use cut_off::{headline as cut_off, line as cut_off_line};
 pub(crate) use deadlock::{edge, headline};
 pub(crate) use inversion::{headline as inversion, nested_line};
 pub(crate) use left_behind::line as whereabouts_line;

@@ -120,6 +120,7 @@ fn threads_in(verdict: &Verdict) -> Vec<&ThreadInfo> {
         Verdict::Inversion { circle } => circle.iter().map(|nested| &nested.thread).collect(),
         Verdict::LongestWaits { waits, running } => waits.iter().flat_map(threads_of).chain(running).collect(),
         Verdict::LeftBehind { threads } => threads.iter().flat_map(threads_at).collect(),
+        Verdict::CutOff { threads } => threads.iter().flat_map(|thread| threads_at(&thread.at)).collect(),
         Verdict::LongHold { object, holder, waits, .. } => {
             let holding = object.holder.iter().map(|holder| &holder.thread);
             holding.chain(threads_at(holder)).chain(waits.iter().flat_map(threads_of)).collect()

@@ -6,8 +6,8 @@ use common::{fixture, thread};
 use proptest::prelude::*;
 use raddle::error::{Life, Misuse, Unheld};
 use raddle::graph::verdict::{
-    Cause, Cycle, Ending, Holder, Nested, ObjectInfo, Outcome, Place, Producer, Reason, ThreadInfo, ThreadKind,
-    Verdict, Wait, Whereabouts,
+    Cause, CutOff, Cycle, Ending, Holder, Nested, ObjectInfo, Outcome, Place, Producer, Reason, ThreadInfo, ThreadKind,
+    Unwritten, Verdict, Wait, Whereabouts,
 };
 use raddle_report::{Style, detail, render, summary};
 use std::time::Duration;
@@ -93,6 +93,11 @@ fn leaked() -> impl Strategy<Value = Whereabouts> {
         .prop_map(|(thread, wait, stack)| Whereabouts { thread, wait, stack })
 }
 
+fn cut_off() -> impl Strategy<Value = CutOff> {
+    let unwritten = ("(?s).{0,9}", any::<u64>()).prop_map(|(file, bytes)| Unwritten { file, bytes });
+    (leaked(), proptest::collection::vec(unwritten, 0..9)).prop_map(|(at, files)| CutOff { at, files })
+}
+
 fn verdicts() -> impl Strategy<Value = Verdict> {
     let waits = || waits().boxed();
     let many = move || proptest::collection::vec(waits(), 0..9).boxed();
@@ -125,6 +130,7 @@ fn verdicts() -> impl Strategy<Value = Verdict> {
         (many(), proptest::collection::vec(threads(), 0..9))
             .prop_map(|(waits, running)| Verdict::LongestWaits { waits, running }),
         proptest::collection::vec(leaked(), 0..9).prop_map(|threads| Verdict::LeftBehind { threads }),
+        proptest::collection::vec(cut_off(), 0..9).prop_map(|threads| Verdict::CutOff { threads }),
         (waits(), leaked(), many()).prop_map(|(wait, holder, waits)| Verdict::LongHold {
             object: Box::new(wait.object),
             holder: Box::new(holder),

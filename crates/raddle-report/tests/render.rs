@@ -5,7 +5,7 @@ mod common;
 use common::*;
 use insta::assert_snapshot;
 use raddle::graph::verdict::{
-    Cause, Nested, Outcome, Place, Reason, ThreadInfo, ThreadKind, Verdict, Wait, Whereabouts,
+    Cause, CutOff, Nested, Outcome, Place, Reason, ThreadInfo, ThreadKind, Unwritten, Verdict, Wait, Whereabouts,
 };
 use raddle_report::{Style, render};
 
@@ -156,6 +156,22 @@ fn who_was_left_behind_at_the_end() {
     let stack = [at("worker.py", 9, "lock.acquire()"), at("worker.py", 19, "lock.acquire()")];
     let runner = Whereabouts { thread: worker(), wait: None, stack: stack.into_iter().flatten().collect() };
     assert_snapshot!(plain(&Verdict::LeftBehind { threads: vec![sleeper, runner] }));
+}
+
+#[test]
+fn who_was_cut_off_with_data_in_hand() {
+    assert_snapshot!(plain(&cut_off()));
+}
+
+#[test]
+fn several_that_were_cut_off_and_one_that_waits() {
+    let wait = sleepers(1).pop().unwrap();
+    let sleeper = Whereabouts { thread: wait.thread.clone(), wait: Some(wait), stack: Vec::new() };
+    let file = |bytes| Unwritten { file: format!("/data/{bytes}.txt"), bytes };
+    let Verdict::CutOff { mut threads } = cut_off() else { unreachable!() };
+    threads.push(CutOff { at: sleeper, files: [1, 2, 3, 4].map(file).to_vec() });
+    let threads = threads.iter().cycle().take(8).cloned().collect();
+    assert_snapshot!(plain(&Verdict::CutOff { threads }));
 }
 
 #[test]

@@ -50,6 +50,7 @@ fn the_other_kinds() {
         inversion(),
         Verdict::LongestWaits { waits: sleepers(1), running: vec![worker()] },
         Verdict::LeftBehind { threads: vec![Whereabouts { thread: worker(), wait: None, stack: Vec::new() }] },
+        cut_off(),
         long_hold(1),
     ];
     assert_snapshot!(all.map(|verdict| summary(&verdict)).join("\n"), @r"
@@ -73,6 +74,8 @@ fn the_other_kinds() {
       'worker' (started by 'MainThread' at tests/fixtures/worker.py:17) is running
     the program ended without 1 thread
       'worker' (started by 'MainThread' at tests/fixtures/worker.py:17) is running
+    'worker' was cut off by the end of the program, and 120 bytes for out.txt were never written
+      'worker' (started by 'MainThread' at tests/fixtures/worker.py:17) was cut off at tests/fixtures/worker.py:10, and 120 bytes for out.txt were never written
     'worker' has held RLock 'lock#1' for 0.5 s or longer, and 'MainThread' waits for it
       RLock 'lock#1' was taken by 'worker' (started by 'MainThread' at tests/fixtures/worker.py:17) at tests/fixtures/worker.py:9
       'worker' (started by 'MainThread' at tests/fixtures/worker.py:17) is at tests/fixtures/worker.py:10 in Account.transfer

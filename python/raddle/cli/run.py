@@ -104,6 +104,8 @@ def main(arguments: "Sequence[str]") -> int:
     if "--record" in options and not _record(options["--record"], size, rest):
         return USAGE_ERROR
     _settle_at_exit(codes)
+    if "RD011" in codes:
+        _raddle.exit_with_if_cut_off(FAILED)
     raddle.install(
         deadlocks=options["--deadlocks"],
         lock_order=options["--lock-order"] == "report",

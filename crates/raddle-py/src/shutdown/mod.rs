@@ -12,8 +12,10 @@
 //!
 //! Who asks for the end, and how: `requests.rs`.
 
+mod cut_off;
 mod requests;
 mod streams;
+mod unwritten;
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -33,6 +35,7 @@ use crate::carrier::{Attached, Forever, Interpreter, Reserved, stack_size};
 use crate::limit::Limit;
 use crate::{detach, host, runtime, stop};
 
+pub(crate) use cut_off::{note_older_callbacks, tell_cut_off};
 pub(crate) use requests::{ends_by, handle_if_default, is_our_handler};
 use requests::{give_back, withdraw};
 pub(crate) use streams::settle;
@@ -84,6 +87,7 @@ pub(crate) fn after_fork_in_child() {
     GIVEN_UP.store(false, Ordering::Relaxed);
     requests::after_fork_in_child();
     streams::after_fork_in_child();
+    cut_off::after_fork_in_child();
 }
 
 // ---- the steps ----
@@ -330,6 +334,7 @@ fn seconds(name: &str, value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Dura
 pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     wrap(module.py())?;
     requests::add_to(module)?;
+    cut_off::add_to(module)?;
     module.add_function(wrap_pyfunction!(on_shutdown, module)?)?;
     module.add_function(wrap_pyfunction!(configure_exit, module)?)?;
     module.add_class::<ShutdownCallback>()

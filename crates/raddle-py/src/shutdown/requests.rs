@@ -268,7 +268,7 @@ static STATUS: AtomicI32 = AtomicI32::new(0);
 
 /// Ends the process with this status when the interpreter has finalized completely, instead of its own status.
 #[pyfunction]
-fn exit_with(status: i32) -> PyResult<()> {
+pub(super) fn exit_with(status: i32) -> PyResult<()> {
     static REGISTERED: AtomicBool = AtomicBool::new(false);
     extern "C" fn exit() {
         match STATUS.load(Ordering::Relaxed) {

@@ -57,7 +57,7 @@ unsafe extern "C" {
 
 /// `buffered` of CPython's `Modules/_io/bufferedio.c`, the object of a BufferedWriter, from 3.11 to 3.13.
 #[repr(C)]
-struct Buffer {
+pub(super) struct Buffer {
     object: ffi::PyObject,
     raw: *mut ffi::PyObject,
     ok: c_int,
@@ -83,8 +83,13 @@ struct Buffer {
 
 impl Buffer {
     /// Whether a thread writes, or waits for one that does. To be asked by an attached thread.
-    fn is_busy(&self) -> bool {
+    pub(super) fn is_busy(&self) -> bool {
         self.is_taken() || waiters(self.lock) > 0
+    }
+
+    /// How many bytes wait in it, unless it is busy.
+    pub(super) fn unwritten(&self) -> u64 {
+        if self.write_end < 0 { 0 } else { u64::try_from(self.write_end - self.write_pos).unwrap_or(0) }
     }
 
     fn is_taken(&self) -> bool {
@@ -138,13 +143,14 @@ fn waiters(lock: Lock) -> u64 {
     unsafe { AtomicU64::from_ptr(lock.cast()) }.load(Ordering::SeqCst) >> 32
 }
 
-/// Whether a BufferedWriter's object is what we take it for.
-fn is_known(py: Python<'_>) -> PyResult<bool> {
+/// Whether the object of a BufferedWriter or a BufferedRandom is what we take it for.
+pub(super) fn is_known(py: Python<'_>, class: &str) -> PyResult<bool> {
     if cfg!(any(Py_3_14, Py_GIL_DISABLED)) || !cfg!(target_pointer_width = "64") {
         return Ok(false);
     }
     let io = py.import("io")?;
-    let class = io.getattr("BufferedWriter")?;
+    let readable = c_int::from(class == "BufferedRandom");
+    let class = io.getattr(class)?;
     let size: usize = class.getattr("__basicsize__")?.extract()?;
     if size != size_of::<Buffer>() {
         return Ok(false);
@@ -157,7 +163,7 @@ fn is_known(py: Python<'_>) -> PyResult<bool> {
     let known = unsafe {
         let buffer = &*object.as_ptr().cast::<Buffer>();
         let around = buffer.raw == raw.as_ptr()
-            && (buffer.ok, buffer.detached, buffer.readable, buffer.writable) == (1, 0, 0, 1)
+            && (buffer.ok, buffer.detached, buffer.readable, buffer.writable) == (1, 0, readable, 1)
             && (buffer.write_pos, buffer.write_end) == (0, 7)
             && (buffer.owner, buffer.size, buffer.mask) == (0, 4099, 0);
         around && !buffer.lock.is_null() && !buffer.is_busy()
@@ -216,7 +222,7 @@ impl<'py> Stream<'py> {
 /// # Errors
 /// None that is of the program's doing: streams of other classes are left alone.
 pub(crate) fn settle(py: Python<'_>) -> PyResult<()> {
-    if is_alone(py) || !is_known(py)? {
+    if is_alone(py) || !is_known(py, "BufferedWriter")? {
         return Ok(());
     }
     let streams = Stream::all(py)?;
@@ -285,7 +291,7 @@ fn wait_at_gate(text: &Bound<'_, PyAny>) {
 }
 
 /// Whether the interpreter has no other thread.
-fn is_alone(_: Python<'_>) -> bool {
+pub(super) fn is_alone(_: Python<'_>) -> bool {
     // SAFETY: attached, so there is a current interpreter, whose list of threads has a first.
     unsafe {
         let first = ffi::PyInterpreterState_ThreadHead(ffi::PyInterpreterState_Get());

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use raddle::graph::verdict::{
-    Cycle, Ending, Holder, Nested, ObjectInfo, Outcome, Place, Producer, ThreadInfo, ThreadKind, Verdict, Wait,
-    Whereabouts,
+    CutOff, Cycle, Ending, Holder, Nested, ObjectInfo, Outcome, Place, Producer, ThreadInfo, ThreadKind, Unwritten,
+    Verdict, Wait, Whereabouts,
 };
 
 pub fn fixture(file: &str) -> String {
@@ -96,6 +96,12 @@ pub fn abandoned() -> Verdict {
 }
 
 /// A lock that the worker holds, and where that is now.
+pub fn cut_off() -> Verdict {
+    let stack = vec![at("worker.py", 10, "raise").unwrap(), at("worker.py", 19, "lock.acquire()").unwrap()];
+    let at = Whereabouts { thread: worker(), wait: None, stack };
+    Verdict::CutOff { threads: vec![CutOff { at, files: vec![Unwritten { file: "out.txt".into(), bytes: 120 }] }] }
+}
+
 pub fn long_hold(waits: usize) -> Verdict {
     let lock = || object("RLock", "lock#1", Some((&worker(), at("worker.py", 9, "lock.acquire()"))));
     let stack = vec![at("worker.py", 10, "raise").unwrap()];

@@ -127,6 +127,24 @@ pub struct Whereabouts {
     pub stack: Vec<Place>,
 }
 
+/// Data that a program has written to a file, and that never got there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unwritten {
+    /// The file as the program knows it.
+    pub file: String,
+    /// How many bytes, of text as well.
+    pub bytes: u64,
+}
+
+/// A thread that the end of the program has cut off in the middle of its work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CutOff {
+    /// Who, and where it was.
+    pub at: Whereabouts,
+    /// The files that it had open and what they lack: at least one.
+    pub files: Vec<Unwritten>,
+}
+
 /// Threads that wait for each other: each waits for something that the next one holds, the last for the first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cycle {
@@ -172,6 +190,8 @@ pub enum Code {
     SleepUnderLock,
     /// `RD010`: threads wait for each other to run Python code; found in recordings.
     GilBound,
+    /// `RD011`: daemon threads were cut off, and what they had written was lost.
+    CutOff,
     /// `RD012`: more threads that could run than processors; found in recordings.
     Oversubscribed,
     /// `RD013`: a lock has been held for long, and somebody waits for it.
@@ -300,6 +320,11 @@ pub enum Verdict {
         /// Who was asked to stop, and had not ended when the time for it was over.
         threads: Vec<Whereabouts>,
     },
+    /// `RD011`.
+    CutOff {
+        /// Who, each with what was lost; at least one.
+        threads: Vec<CutOff>,
+    },
     /// `RD013`.
     LongHold {
         /// What is held. Its holder says by whom, and where it was taken.
@@ -315,7 +340,7 @@ pub enum Verdict {
 
 impl Code {
     /// All codes, in order.
-    pub const ALL: [Code; 13] = [
+    pub const ALL: [Code; 14] = [
         Code::Deadlock,
         Code::Stalled,
         Code::Died,
@@ -326,6 +351,7 @@ impl Code {
         Code::LeftBehind,
         Code::SleepUnderLock,
         Code::GilBound,
+        Code::CutOff,
         Code::Oversubscribed,
         Code::LongHold,
         Code::HotLock,
@@ -344,6 +370,7 @@ impl Code {
             Code::LeftBehind => "RD008",
             Code::SleepUnderLock => "RD009",
             Code::GilBound => "RD010",
+            Code::CutOff => "RD011",
             Code::Oversubscribed => "RD012",
             Code::LongHold => "RD013",
             Code::HotLock => "RD014",
@@ -363,6 +390,7 @@ impl Verdict {
             Verdict::Inversion { .. } => Code::Inversion,
             Verdict::LongestWaits { .. } => Code::LongestWaits,
             Verdict::LeftBehind { .. } => Code::LeftBehind,
+            Verdict::CutOff { .. } => Code::CutOff,
             Verdict::LongHold { .. } => Code::LongHold,
         }
     }

@@ -99,7 +99,7 @@ impl Runtime {
     }
 
     /// Where a thread is now.
-    pub(crate) fn whereabouts(&self, thread: &Thread) -> Whereabouts {
+    pub fn whereabouts(&self, thread: &Thread) -> Whereabouts {
         Whereabouts { thread: thread.info(), wait: self.wait_of(thread), stack: self.host_stack_of(thread) }
     }
 

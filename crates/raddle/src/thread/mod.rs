@@ -190,7 +190,21 @@ impl Thread {
 
     /// How much of the processor's time the system's thread has used that it runs on; `None` if that is not known.
     pub fn cpu_time(&self) -> Option<std::time::Duration> {
-        Some(self.native_id()).filter(|id| *id != 0 && self.state() != State::Ended).and_then(system::cpu_time)
+        self.present_id().and_then(system::cpu_time)
+    }
+
+    /// How long the system's thread has waited for a processor, up to when it got one last; `None` if that is not known.
+    pub fn run_queue_time(&self) -> Option<std::time::Duration> {
+        self.present_id().and_then(system::run_queue_time)
+    }
+
+    /// Whether the system's thread runs, or would if it got a processor; false where that is not known.
+    pub fn is_runnable(&self) -> bool {
+        self.present_id().is_some_and(system::is_runnable)
+    }
+
+    fn present_id(&self) -> Option<u32> {
+        Some(self.native_id()).filter(|id| *id != 0 && self.state() != State::Ended)
     }
 
     /// When it was started, or met.

@@ -89,6 +89,21 @@ pub(crate) fn cpu_time(native_id: u32) -> Option<std::time::Duration> {
     (status == 0).then(|| std::time::Duration::new(used.tv_sec as u64, used.tv_nsec as u32))
 }
 
+/// How long the thread of that number has waited for a processor, up to when it got one last; `None` if that is not known.
+pub(crate) fn run_queue_time(native_id: u32) -> Option<std::time::Duration> {
+    let numbers = std::fs::read_to_string(format!("/proc/self/task/{native_id}/schedstat")).ok()?;
+    let waited = numbers.split_ascii_whitespace().nth(1)?.parse().ok()?;
+    Some(std::time::Duration::from_nanos(waited))
+}
+
+/// Whether the thread of that number runs, or would if it got a processor.
+pub(crate) fn is_runnable(native_id: u32) -> bool {
+    let line = std::fs::read(format!("/proc/self/task/{native_id}/stat")).unwrap_or_default();
+    // Its name, which stands before, may hold anything.
+    let name_ends = line.iter().rposition(|byte| *byte == b')');
+    name_ends.is_some_and(|end| line.get(end + 2) == Some(&b'R'))
+}
+
 /// Whether the system has no thread of that number in this process any more.
 pub(crate) fn is_gone(native_id: u32) -> bool {
     // SAFETY: signal 0 is none: the call only looks whether there is such a thread.

@@ -21,6 +21,16 @@ pub(crate) fn cpu_time(_: u32) -> Option<std::time::Duration> {
     None
 }
 
+/// Not known.
+pub(crate) fn run_queue_time(_: u32) -> Option<std::time::Duration> {
+    None
+}
+
+/// Not known.
+pub(crate) fn is_runnable(_: u32) -> bool {
+    false
+}
+
 /// Not waited for.
 pub(crate) fn is_gone(_: u32) -> bool {
     true
