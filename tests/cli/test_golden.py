@@ -54,6 +54,11 @@ class Golden:
         text = re.sub(r"(clerk|counter)-\d", r"\1-N", text)
         text = re.sub(r"up to \d\.\dx on these \d+ processors", "up to Nx on these N processors", text)
         text = re.sub(r"\b\d+ waits for it", "N waits for it", text)
+        # How often each of the threads had it differs.
+        text = re.sub(r"\b\d threads waited", "N threads waited", text)
+        text = re.sub(r"('clerk-N' T(, )?)+$", "who and T", text, flags=re.MULTILINE)
+        text = re.sub(r"('clerk-N' \([^)]*\)(, )?)+( and \d more)?$", "who", text, flags=re.MULTILINE)
+        text = re.sub(r"(   = note: 'clerk-N' .*\n)+", r"\1", text)
         return re.sub(r"\b\d+ bytes", "N bytes", text)
 
 

@@ -146,7 +146,12 @@ def test_an_arrow_goes_from_who_held_the_lock_to_who_woke(recorded):
     lanes = read(recorded[1])
     holds, waits = lanes["holds"], lanes["waits"]
     [(began, ended, _, _, said)] = [slice for slice in waits.slices if slice[3] == "Lock 'lock'"]
-    assert said == {"at": "app.py:15 in waits", "held by": "'holds'", "which was at": "app.py:9 in holds", "timed": False}
+    assert said == {
+        "at": "app.py:15 in waits",
+        "held by": "'holds'",
+        "which was at": "app.py:9 in holds",
+        "timed": False,
+    }
     assert 0.05e9 < ended - began < 2e9
     [(flow, at)] = waits.arrives.items()
     assert (at, holds.leaves[flow]) == (ended, at)

@@ -289,7 +289,7 @@ def test_what_cannot_be_recorded_is_not_run(folder, options, told):
         (["postmortem", "none"], "postmortem: none: No such file or directory"),
         (["report"], "report: one recording is needed, got 0"),
         (["postmortem", "a", "b"], "postmortem: one recording is needed, got 2"),
-        (["report", "--html", "a"], "report: unknown option '--html'"),
+        (["report", "--pdf", "a"], "report: unknown option '--pdf' (it has --html, --json, --perfetto, --fail-on)"),
         (["postmortem", "--json", "a"], "postmortem: unknown option '--json' (it has --fail-on)"),
         (["report", "--fail-on", "RD001,RD999", "a"], "report: --fail-on: unknown code 'RD999' (known: RD001, "),
         (["postmortem", "--fail-on=", "a"], "postmortem: --fail-on: unknown code '' (known: RD001, "),

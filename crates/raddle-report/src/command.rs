@@ -24,6 +24,7 @@ Read a recording, which `raddle run --record FILE app.py` makes. It may be one o
 
   --fail-on CODES  exit with status 70 if one of these is in it (default: none):
                    codes with commas between them; any (RD001, RD002, RD003, RD004, RD006); or none
+  --html           one page to look at, which needs nothing else: raddle report --html app.rec > app.html
   --json           everything that is in the recording, for other programs
   --perfetto       lanes for a viewer of traces: raddle report --perfetto app.rec > app.pftrace, opened in ui.perfetto.dev
 ";
@@ -43,7 +44,11 @@ const ANY: [Code; 5] = [Code::Deadlock, Code::Stalled, Code::Died, Code::OwnerDe
 type Form = fn(&Recording, &mut dyn Write) -> io::Result<()>;
 
 /// What a recording can be written as, by the option that asks for it.
-const FORMS: [(&str, Form); 2] = [("--json", Recording::write_json), ("--perfetto", Recording::write_perfetto)];
+const FORMS: [(&str, Form); 3] = [
+    ("--html", |recording, out| out.write_all(recording.html().as_bytes())),
+    ("--json", Recording::write_json),
+    ("--perfetto", Recording::write_perfetto),
+];
 
 /// Does what a command line asks for: `arguments` begins with `report`, `postmortem` or `explain`, and what there is to print is
 /// written to `out`.

@@ -16,7 +16,7 @@ use recordings::{PAGES, file, recorded, trace, whole};
 fn told(bytes: &[u8]) -> Result<Recording, Unreadable> {
     let recording = Recording::read(bytes);
     if let Ok(recording) = &recording {
-        let texts = [recording.report(), recording.postmortem(), recording.json()];
+        let texts = [recording.report(), recording.postmortem(), recording.json(), recording.html()];
         assert!(texts.iter().all(|text| text.ends_with('\n')));
         let json: serde_json::Value = serde_json::from_str(&texts[2]).expect("it is JSON");
         assert_eq!(json["threads"].as_array().map(Vec::len), Some(recording.threads.len()));
@@ -78,6 +78,7 @@ fn the_binary_reads_it_too() {
     let recording = Recording::read(&fs::read(&path).unwrap()).unwrap();
     assert_eq!(run(&["report", file]), (Some(0), recording.report()));
     assert_eq!(run(&["report", "--json", file]), (Some(0), recording.json()));
+    assert_eq!(run(&["report", "--html", file]), (Some(0), recording.html()));
     assert_eq!(run(&["postmortem", file]), (Some(0), recording.postmortem()));
     assert_eq!(run(&["report", "--fail-on", "any", file]), (Some(0), recording.report()), "there is no verdict in it");
     assert_eq!(run(&["explain", "rd001"]), (Some(0), raddle_report::explain("RD001").unwrap()));

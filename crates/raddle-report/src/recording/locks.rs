@@ -31,8 +31,10 @@ pub struct LockUse {
     pub places: BTreeMap<u32, Duration>,
     /// How long each thread waited for each holder.
     pub blame: BTreeMap<(u64, u64), Duration>,
-    /// Where the holders were meanwhile, and how long; the numbers of sites.
-    pub busy: BTreeMap<u32, Duration>,
+    /// In how many waits one held it, for each waiter.
+    pub times: BTreeMap<(u64, u64), u64>,
+    /// Where the holders were when waits began, and how long those took, by holder; the numbers of sites.
+    pub busy: BTreeMap<(u64, u32), Duration>,
     /// What the holders did meanwhile, as far as it was seen.
     pub during: BTreeMap<Spent, Duration>,
 }
@@ -56,20 +58,34 @@ impl LockUse {
         sums
     }
 
-    /// Where most of the time was lost that somebody waited; 0: not known.
-    pub fn main_place(places: &BTreeMap<u32, Duration>) -> u32 {
-        places.iter().filter(|(site, _)| **site != 0).max_by_key(|(_, time)| **time).map_or(0, |(site, _)| *site)
+    /// Where most of the time was waited; 0: not known.
+    pub fn place(&self) -> u32 {
+        most(self.places.iter().map(|(site, time)| (*site, *time)))
     }
+
+    /// Where `holder` was mostly while others waited for it, or where all holders were, for `None`; 0: not known.
+    pub fn place_of(&self, holder: Option<u64>) -> u32 {
+        let is_asked = |who: u64| holder.is_none_or(|holder| holder == who);
+        most(self.busy.iter().filter(|((who, _), _)| is_asked(*who)).map(|((_, site), time)| (*site, *time)))
+    }
+}
+
+/// The one with the largest sum, but for 0.
+fn most(times: impl Iterator<Item = (u32, Duration)>) -> u32 {
+    let mut sums: BTreeMap<u32, Duration> = BTreeMap::new();
+    times.filter(|(site, _)| *site != 0).for_each(|(site, time)| *sums.entry(site).or_default() += time);
+    sums.into_iter().max_by_key(|(_, time)| *time).map_or(0, |(site, _)| site)
 }
 
 /// When who got a lock that had waited for it.
 type Takes = Vec<(Duration, u64)>;
 
+/// By lock.
+type AllTakes = HashMap<u64, Takes>;
+
 impl Recording {
-    /// The locks that threads waited for, those with the longest waits first. Waits for things without a name are not told apart, and
-    /// left out.
-    pub fn locks(&self) -> Vec<LockUse> {
-        let mut takes: HashMap<u64, Takes> = HashMap::new();
+    fn takes(&self) -> AllTakes {
+        let mut takes = AllTakes::new();
         for (serial, wait) in self.lock_waits() {
             // One with a limit may have ended for that.
             if let Some(to) = wait.to.filter(|_| !wait.timed) {
@@ -77,6 +93,29 @@ impl Recording {
             }
         }
         takes.values_mut().for_each(|takes| takes.sort_unstable());
+        takes
+    }
+
+    /// Fills [`Span::last`] in.
+    pub(super) fn find_last_holders(&mut self) {
+        let takes = self.takes();
+        for story in &mut self.threads {
+            let serial = story.thread.serial;
+            for wait in story.waits.iter_mut().filter(|wait| wait.call == For::Lock && wait.object != 0) {
+                let takes = takes.get(&wait.object).map_or(&[][..], Vec::as_slice);
+                let end = wait.to.unwrap_or(self.until);
+                let before = takes.partition_point(|(at, _)| *at < end);
+                let others = takes[..before].iter().rev().take_while(|(at, _)| *at >= wait.from);
+                let last = others.map(|(_, other)| *other).find(|other| *other != serial);
+                wait.last = last.unwrap_or(wait.holder);
+            }
+        }
+    }
+
+    /// The locks that threads waited for, those with the longest waits first. Waits for things without a name are not told apart, and
+    /// left out.
+    pub fn locks(&self) -> Vec<LockUse> {
+        let takes = self.takes();
         let mut uses: HashMap<u64, LockUse> = HashMap::new();
         for (serial, wait) in self.lock_waits() {
             let lock = uses.entry(wait.object).or_insert_with(|| LockUse { first: wait.from, ..LockUse::default() });
@@ -87,10 +126,11 @@ impl Recording {
             lock.total += length;
             lock.longest = lock.longest.max(length);
             *lock.places.entry(wait.site).or_default() += length;
-            *lock.busy.entry(wait.busy).or_default() += length;
+            *lock.busy.entry((wait.holder, wait.busy)).or_default() += length;
             let takes = takes.get(&wait.object).map_or(&[][..], Vec::as_slice);
             for (holder, from, to) in holders(wait, serial, takes, self.until) {
                 *lock.blame.entry((holder, serial)).or_default() += to - from;
+                *lock.times.entry((holder, serial)).or_default() += 1;
                 self.add_what_it_did(holder, (from, to), &mut lock.during);
             }
         }
@@ -123,7 +163,10 @@ impl Recording {
 fn holders(wait: &Span, waiter: u64, takes: &[(Duration, u64)], until: Duration) -> Vec<(u64, Duration, Duration)> {
     let end = wait.to.unwrap_or(until).max(wait.from);
     let next = takes.partition_point(|(at, _)| *at <= wait.from);
-    let mut held = vec![(wait.holder, wait.from)];
+    // Nobody's: it is on its way from one who let it go to one who waits.
+    let before = next.checked_sub(1).map_or(0, |at| takes[at].1);
+    let first = if wait.holder == 0 && before != waiter { before } else { wait.holder };
+    let mut held = vec![(first, wait.from)];
     let others = takes[next..].iter().take_while(|(at, _)| *at < end).filter(|(_, serial)| *serial != waiter);
     held.extend(others.take(HOLDERS).map(|(at, serial)| (*serial, *at)));
     let ends: Vec<_> = held.iter().skip(1).map(|(_, from)| *from).chain([end]).collect();

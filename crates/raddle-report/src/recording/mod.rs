@@ -1,8 +1,9 @@
 //! Reads a recording, and says what it shows: `file.rs` gets notes and events out of the bytes, `story.rs` makes of them what each
-//! thread did and when, `text.rs`, `json.rs` and `perfetto.rs` write that down (`lanes.rs`: as slices in the order of time).
+//! thread did and when, `text.rs`, `json.rs`, `html.rs` and `perfetto.rs` write that down (`lanes.rs`: as slices in the order of time).
 
 mod file;
 mod findings;
+mod html;
 mod json;
 mod lanes;
 mod locks;

@@ -340,10 +340,11 @@ impl Trace<'_> {
     /// Marks on the track of who held what was waited for; returns `event`, to which the arrow goes.
     fn woken(&mut self, at: Duration, wait: &Span, waiter: u64, event: Message) -> io::Result<Message> {
         let threads = &self.recording.threads;
-        let Ok(holder) = threads.binary_search_by_key(&wait.holder, |story| story.thread.serial) else {
+        let last = if wait.last == 0 { wait.holder } else { wait.last };
+        let Ok(holder) = threads.binary_search_by_key(&last, |story| story.thread.serial) else {
             return Ok(event);
         };
-        if wait.to.is_none() || wait.holder == waiter || threads[holder].began.is_none() {
+        if wait.to.is_none() || last == waiter || threads[holder].began.is_none() {
             return Ok(event);
         }
         self.flows += 1;

@@ -101,6 +101,8 @@ impl Ended {
 pub struct Story {
     /// Who.
     pub thread: ThreadInfo,
+    /// Who started it; 0: no thread that is known.
+    pub starter: u64,
     /// When it became known.
     pub known: Duration,
     /// When its first instruction ran; `None`: it was never seen to run.
@@ -153,6 +155,8 @@ pub struct Span {
     pub holder: u64,
     /// Where that one was then; the number of a site.
     pub busy: u32,
+    /// Of a lock: the thread that held it last before this wait ended, as far as the waits of others tell; 0: not known.
+    pub last: u64,
 }
 
 impl Span {
@@ -368,6 +372,7 @@ impl Recording {
         let mut names = HashSet::new();
         let all = recording.threads.iter().map(|story| &story.thread.name);
         recording.ambiguous = all.filter(|name| !names.insert(*name)).cloned().collect();
+        recording.find_last_holders();
         let found = recording.findings();
         let told = |(code, text): (Code, String)| Told {
             at: recording.until,
@@ -389,7 +394,7 @@ impl Recording {
     ) {
         match note {
             Note::Program { text } => self.program = text,
-            Note::Thread { serial, at, kind, runs, name, started_by, site, .. } => {
+            Note::Thread { serial, at, kind, runs, name, starter, started_by, site } => {
                 let started_by = Some(started_by).filter(|name| !name.is_empty());
                 let started_at = self.sites.get(&site).and_then(|place| {
                     *room = room.checked_sub(size(place))?;
@@ -397,7 +402,7 @@ impl Recording {
                 });
                 let thread = ThreadInfo { serial, name, kind, started_by, started_at };
                 let known = Duration::from_nanos(at);
-                threads.insert(serial, Story { began: runs.then_some(known), ..Story::of(thread, known) });
+                threads.insert(serial, Story { starter, began: runs.then_some(known), ..Story::of(thread, known) });
             }
             Note::Renamed { serial, name } => {
                 threads.entry(serial).and_modify(|story| story.thread.name = name);
@@ -431,6 +436,7 @@ impl Story {
     fn of(thread: ThreadInfo, known: Duration) -> Story {
         Story {
             thread,
+            starter: 0,
             known,
             began: None,
             ended: None,
@@ -488,7 +494,17 @@ impl Story {
                 self.goes_on(at);
                 let (site, object, holder, timed) = (event.site, event.object, event.other, event.timed);
                 let call = event.call.unwrap_or(For::Notice);
-                self.waits.push(Span { from: at, to: None, call, timed, site, object, holder, busy: event.busy });
+                self.waits.push(Span {
+                    from: at,
+                    to: None,
+                    call,
+                    timed,
+                    site,
+                    object,
+                    holder,
+                    busy: event.busy,
+                    last: 0,
+                });
             }
             Kind::GoesOn => self.goes_on(at),
             Kind::Ended => {

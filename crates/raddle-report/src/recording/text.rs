@@ -18,7 +18,7 @@ const LISTED: usize = 20;
 const THREADS: usize = 1000;
 
 /// `Lock 'Account.lock#2'`.
-fn named(object: &Object) -> String {
+pub(super) fn named(object: &Object) -> String {
     match object.name.as_str() {
         "" => clean(&object.kind),
         name => format!("{} '{}'", clean(&object.kind), clean(name)),
@@ -95,17 +95,21 @@ impl Recording {
 
     fn head(&self) -> String {
         let program = if self.program.is_empty() { "a program" } else { &self.program };
-        let end = match self.ended {
+        format!("{} (process {}): {}\n", clean(program), self.process, self.end())
+    }
+
+    /// How long it took, or how far this goes.
+    pub(super) fn end(&self) -> String {
+        match self.ended {
             Some(ended) => format!("ended in order after {}", seconds(ended)),
             None => format!(
                 "no end was recorded: it runs, or was killed; what is here goes as far as {}",
                 seconds(self.until)
             ),
-        };
-        format!("{} (process {}): {end}\n", clean(program), self.process)
+        }
     }
 
-    fn missing(&self) -> String {
+    pub(super) fn missing(&self) -> String {
         match self.lost {
             (0, 0) => String::new(),
             (events, notes) => format!(
@@ -115,7 +119,7 @@ impl Recording {
     }
 
     /// `'worker'`, or `'worker' (#7)` where there are several.
-    fn name(&self, story: &Story) -> String {
+    pub(super) fn name(&self, story: &Story) -> String {
         let (name, serial) = (clean(&story.thread.name), story.thread.serial);
         if self.ambiguous.contains(&story.thread.name) { format!("'{name}' (#{serial})") } else { format!("'{name}'") }
     }
@@ -131,11 +135,15 @@ impl Recording {
 
     /// `Lock 'Account.lock#2'`, or what is waited for in words.
     pub(super) fn thing(&self, wait: &Span) -> String {
-        self.objects.get(&wait.object).map(named).unwrap_or_else(|| match wait.call {
+        self.thing_of(wait.call, wait.object, wait.holder)
+    }
+
+    pub(super) fn thing_of(&self, call: For, object: u64, holder: u64) -> String {
+        self.objects.get(&object).map(named).unwrap_or_else(|| match call {
             For::Lock => "a lock".to_owned(),
             For::Notice => "a notice".to_owned(),
             For::Sleep => "time to pass".to_owned(),
-            For::Join if wait.holder != 0 => format!("{} to end", self.name_of(wait.holder)),
+            For::Join if holder != 0 => format!("{} to end", self.name_of(holder)),
             For::Join => "threads to end".to_owned(),
             For::Import => "an import".to_owned(),
             For::Queue => "a queue".to_owned(),
@@ -147,7 +155,7 @@ impl Recording {
         self.sites.get(&wait.site).map_or_else(String::new, spot)
     }
 
-    fn state(&self, story: &Story) -> String {
+    pub(super) fn state(&self, story: &Story) -> String {
         if let Some((at, how)) = &story.ended {
             let at = seconds(*at);
             return match how {

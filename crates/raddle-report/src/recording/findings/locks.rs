@@ -15,6 +15,9 @@ const HOT: f64 = 0.25;
 /// A lock is slept under if its holders sleep for so much of the time that others wait.
 const ASLEEP: f64 = 0.5;
 
+/// So many of those who hold it are named in a sentence.
+const NAMED: usize = 3;
+
 pub(super) fn find(recording: &Recording) -> Vec<(Code, Report)> {
     let locks = recording.locks();
     let large = locks.iter().filter(|lock| lock.total >= LEAST);
@@ -43,7 +46,7 @@ fn hot(recording: &Recording, lock: &LockUse) -> Option<(Code, Report)> {
         long(lock.first),
         long(lock.longest)
     );
-    let place = recording.sites.get(&LockUse::main_place(&lock.places)).cloned();
+    let place = recording.sites.get(&lock.place()).cloned();
     report.sections.push(Section { title: String::new(), marks: vec![Mark::main(&place, taken)] });
     report.sections.push(busy(recording, lock));
     for (serial, time) in holders.iter().take(LISTED) {
@@ -79,14 +82,16 @@ fn slept_under(recording: &Recording, lock: &LockUse) -> Option<(Code, Report)> 
         format!("sleeping under a lock: who held {thing} {what} for {share} of the time that others waited for it");
     let mut report = warning(Code::SleepUnderLock, title);
     report.sections.push(busy(recording, lock));
-    let holders: Vec<_> =
-        lock.holders().into_iter().take(LISTED).filter_map(|(serial, _)| recording.thread(serial)).collect();
-    let holders: Vec<_> = holders.into_iter().map(|story| recording.with_origin(&story.thread)).collect();
+    let holders = lock.holders();
+    let named = holders.iter().take(NAMED).filter_map(|(serial, _)| recording.thread(*serial));
+    let named: Vec<_> = named.map(|story| recording.with_origin(&story.thread)).collect();
+    let more = holders.len().saturating_sub(NAMED);
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
     let since = format!(
-        "{} waited, from {} after the start on; held by {}",
+        "others waited {} in all, from {} after the start on, for {}{more}",
         long(blamed),
         long(lock.first),
-        holders.join(", ")
+        named.join(", ")
     );
     report.notes = vec![
         note(since),
@@ -98,7 +103,7 @@ fn slept_under(recording: &Recording, lock: &LockUse) -> Option<(Code, Report)> 
 
 /// Where the holders were while others waited.
 fn busy(recording: &Recording, lock: &LockUse) -> Section {
-    let place = recording.sites.get(&LockUse::main_place(&lock.busy)).cloned();
+    let place = recording.sites.get(&lock.place_of(None)).cloned();
     let seen: Duration = lock.during.values().sum();
     let mut did: Vec<_> = lock.during.iter().filter(|(_, time)| share(**time, seen) >= 0.1).collect();
     did.sort_by_key(|(_, time)| std::cmp::Reverse(**time));
