@@ -1,6 +1,6 @@
 //! A recording: what every thread did, in a file that is complete up to the last event, also after the process was killed.
 //!
-//! [`Recorder`] writes it, a [sampler](sampler::Sampler) adds what is seen from outside, [`format`](mod@format) says how it lies in the file. Reading it and making sense of it is the business of
+//! [`Recorder`] writes it, a sampler adds what is seen from outside, [`format`](mod@format) says how it lies in the file. Reading it and making sense of it is the business of
 //! `raddle-report`.
 
 pub mod format;
