@@ -52,6 +52,7 @@ class Golden:
         text = re.sub(r"\d+\.\d+ s\b|\b\d+ ms\b", "T", text)
         text = re.sub(r"\b\d+ %", "N %", text)
         text = re.sub(r"(clerk|counter)-\d", r"\1-N", text)
+        text = re.sub(r"shared (0\.[89]|1\.0) core", "shared N core", text)
         text = re.sub(r"up to \d\.\dx on these \d+ processors", "up to Nx on these N processors", text)
         text = re.sub(r"\b\d+ waits for it", "N waits for it", text)
         # How often each of the threads had it differs.
@@ -76,7 +77,24 @@ def golden(tmp_path_factory):
     return golden
 
 
+def in_one_of_three_runs(check):
+    """Another program that runs meanwhile can make the times of one run untrue, but hardly those of three."""
+
+    @functools.wraps(check)
+    def checked(golden, **parameters):
+        for attempt in range(3):
+            try:
+                return check(golden, **parameters)
+            except AssertionError:
+                if attempt == 2:
+                    raise
+                golden.forget()
+
+    return checked
+
+
 @pytest.mark.parametrize("name", PROGRAMS)
+@in_one_of_three_runs
 def test_the_report_answers_in_these_words(golden, name):
     told, expected = golden(name).verdicts(), GOLDEN / f"{name}.txt"
     if os.environ.get("RADDLE_UPDATE") == "1":
@@ -85,29 +103,18 @@ def test_the_report_answers_in_these_words(golden, name):
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
+@in_one_of_three_runs
 def test_the_times_of_each_thread_add_up_to_its_life(golden, name):
     recording = golden(name).json
     for thread in recording["threads"]:
+        # As they were seen, before they are made to fit.
+        between = thread["life"] - sum(thread["waited"].values())
+        if between > 0.25 and thread["kind"] != "main":
+            assert sum(thread["looks"].values()) == pytest.approx(between, rel=0.05), thread
         total = sum(thread["times"].values())
         assert total == pytest.approx(thread["life"], rel=0.02, abs=0.0005), thread
         end = recording["until"] if thread["ended"] is None else thread["ended"]
         assert thread["life"] == pytest.approx(end - thread["began"], abs=1e-6)
-
-
-def in_one_of_three_runs(check):
-    """Another program that runs meanwhile can make the times of one run untrue, but hardly those of three."""
-
-    @functools.wraps(check)
-    def checked(golden):
-        for attempt in range(3):
-            try:
-                return check(golden)
-            except AssertionError:
-                if attempt == 2:
-                    raise
-                golden.forget()
-
-    return checked
 
 
 def of(thread, *kinds):
@@ -143,7 +150,7 @@ def test_who_holds_a_hot_lock_is_asleep(golden):
     for clerk in clerks:
         assert of(clerk, "sleep") == pytest.approx(0.1, rel=0.1, abs=0.015), clerk["times"]
         assert of(clerk, "lock", "sleep") == pytest.approx(clerk["life"], rel=0.1)
-    assert sum(clerk["times"]["sleep"] for clerk in clerks) == pytest.approx(8 * 5 * 0.02, rel=0.1)
+    assert sum(of(clerk, "sleep") for clerk in clerks) == pytest.approx(8 * 5 * 0.02, rel=0.1)
 
 
 @in_one_of_three_runs
@@ -151,7 +158,7 @@ def test_threads_that_share_the_gil_have_it_in_turns(golden):
     bound = golden("gil_bound")
     counters = [thread for name, thread in bound.threads.items() if name.startswith("counter")]
     assert all(of(counter, "python", "gil") == pytest.approx(1.2, rel=0.1) for counter in counters), counters
-    assert sum(counter["times"]["python"] for counter in counters) == pytest.approx(1.2, rel=0.1)
+    assert sum(of(counter, "python") for counter in counters) == pytest.approx(1.2, rel=0.1)
 
 
 @in_one_of_three_runs

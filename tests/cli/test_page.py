@@ -1,6 +1,7 @@
 """`raddle report --html`: the page in a real browser, driven by mouse and by keys."""
 
 import json
+import math
 import shutil
 import subprocess
 import sys
@@ -383,8 +384,7 @@ def panning(page):
         page.mouse.move(x - 400 + 20 * abs(step - 30), y + 2 * step)
     page.mouse.up()
     frames = page.evaluate("window.frames_")
-    assert len(frames) > 20
-    return max(frames)
+    return max(frames) if len(frames) > 20 else math.inf
 
 
 # The bars of a program's own page are those of a machine that does nothing else: the best of some attempts counts.

@@ -250,6 +250,43 @@ def test_a_thread_that_takes_another_name(recorded):
     assert [thread["name"] for thread in recording["threads"]] == ["MainThread", "later"]
 
 
+def test_what_a_thread_is_at_goes_on_after_a_wait_that_no_look_fell_into(recorded):
+    recording = recorded(
+        "import threading, time\n"
+        "lock = threading.Lock()\n"
+        "def holds():\n"
+        "    while not over.is_set():\n"
+        "        with lock: time.sleep(0.0001)\n"
+        "def sleeps():\n"
+        "    for _ in range(8):\n"
+        "        time.sleep(0.05)\n"
+        "        with lock: pass\n"
+        "over = threading.Event()\n"
+        "threading.Thread(target=holds, name='holds').start()\n"
+        "sleeper = threading.Thread(target=sleeps, name='sleeps'); sleeper.start()\n"
+        "sleeper.join(); over.set()\n"
+    )
+    [thread] = [thread for thread in recording["threads"] if thread["name"] == "sleeps"]
+    asleep = sum(seen["to"] - seen["from"] for seen in thread["seen"] if seen["doing"] == "sleep")
+    assert thread["waits"] and asleep > 0.8 * thread["times"]["sleep"] > 0.3, thread
+
+
+def test_a_fork_changes_nothing_about_a_recording(recorded):
+    recording = recorded(
+        "import os, time, warnings\n"
+        "warnings.simplefilter('error')\n"
+        "for _ in range(3):\n"
+        "    time.sleep(0.1)\n"
+        "    if os.fork() == 0:\n"
+        "        os._exit(0 if len(os.listdir('/proc/self/task')) == 1 else 1)\n"
+        "    assert os.wait()[1] == 0, 'one thread in the child'\n"
+        "    deadline = time.monotonic() + 0.05\n"
+        "    while time.monotonic() < deadline: pass\n"
+    )
+    [main] = recording["threads"]
+    assert 0.27 < main["looks"]["sleep"] < 1 and main["looks"]["python"] > 0.05, main
+
+
 def test_little_room_keeps_the_latest(recorded):
     program = (
         "import queue, threading\n"

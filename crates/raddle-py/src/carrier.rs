@@ -191,6 +191,9 @@ impl Start {
         bind(runtime(), &self.thread);
         self.thread.set_ident(lifecycle::ident());
         turns::mark_open(&self.thread, &attached);
+        if runtime().misses_sampler() {
+            runtime().go_on_sampling();
+        }
         // SAFETY: `attached` says so.
         unsafe { self.call() };
         attached.leave(|| {

@@ -17,6 +17,7 @@ mod locals;
 mod naming;
 mod outcome;
 mod queue;
+mod quiet;
 mod recording;
 mod several;
 mod shutdown;

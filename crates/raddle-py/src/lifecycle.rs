@@ -1,6 +1,7 @@
 //! The edges of a process's life: import into a sub-interpreter, fork, the way into an interpreter that may be ending. The end
 //! itself is in `shutdown.rs`.
 
+use std::ffi::c_void;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -95,8 +96,10 @@ fn close(py: Python<'_>) -> PyResult<()> {
         py.detach(|| std::thread::sleep(Duration::from_micros(100)));
     }
     let settled = shutdown::settle(py);
+    py.detach(|| runtime().end_sampling());
+    // From its last look on, main does not leave the interpreter any more.
     shutdown::tell_cut_off(py);
-    py.detach(|| runtime().end_recording());
+    runtime().recorder().inspect(|recorder| recorder.end());
     settled
 }
 
@@ -106,10 +109,17 @@ fn before_fork(py: Python<'_>) {
     py.detach(|| runtime().before_fork());
 }
 
-/// After a fork, in the process that has forked.
+/// After a fork, in the process that has forked. Not here and now: CPython 3.13 counts the threads of the system after this, and warns
+/// if there is more than one.
 #[pyfunction]
 fn after_fork_in_parent() {
-    runtime().after_fork_in_parent();
+    extern "C" fn go_on(_: *mut c_void) -> i32 {
+        runtime().go_on_sampling();
+        0
+    }
+    runtime().forked();
+    // SAFETY: attached. If there is no room for one more call, the next thread that starts does it.
+    unsafe { ffi::Py_AddPendingCall(Some(go_on), std::ptr::null_mut()) };
 }
 
 pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -56,7 +56,7 @@ fn command(py: Python<'_>, arguments: Vec<OsString>) -> PyResult<u8> {
 /// The codes that a value of `--fail-on` stands for. Raises ValueError for one that does not exist.
 #[pyfunction]
 fn codes_to_fail_on(value: OsString) -> PyResult<BTreeSet<&'static str>> {
-    raddle_report::codes_to_fail_on(&value.to_string_lossy()).map_err(PyValueError::new_err)
+    raddle_report::codes_to_fail_on(&value.to_string_lossy(), true).map_err(PyValueError::new_err)
 }
 
 /// Prints what the recording shows so far, if there is one.

@@ -21,6 +21,7 @@ use raddle::observe::recording::Turns;
 use raddle::thread::Thread;
 
 use crate::carrier::Attached;
+use crate::quiet::Quiet;
 use crate::site;
 
 /// The beginning of the interpreter's record, as 3.11, 3.12 and 3.13 have it.
@@ -131,6 +132,8 @@ pub(crate) fn place_of(py: Python<'_>, thread: &Thread) -> Option<Arc<dyn Site>>
         return None;
     }
     let state = ptr::with_exposed_provenance_mut::<ffi::PyThreadState>(mark & !OPEN);
+    // Frame objects are made on the way; a collection then could let that thread run, out of the frame that is looked at.
+    let _quiet = Quiet::new(py);
     // SAFETY: attached, so no thread state can end meanwhile that has not been unmarked; the function gives a new reference or null, which
     // `Bound` gives back.
     let frame = unsafe { Bound::from_owned_ptr_or_opt(py, ffi::PyThreadState_GetFrame(state).cast()) };

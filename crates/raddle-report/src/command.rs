@@ -103,7 +103,7 @@ fn show(
         } else if option == "--fail-on" {
             let next = || arguments.next().map(|next| next.to_string_lossy().into_owned());
             let value = value.map(str::to_owned).or_else(next);
-            codes = codes_to_fail_on(&value.ok_or("--fail-on needs a value, as in --fail-on RD001")?)?;
+            codes = codes_to_fail_on(&value.ok_or("--fail-on needs a value, as in --fail-on RD001")?, false)?;
         } else if text.starts_with('-') {
             let has: Vec<_> = forms.iter().map(|(option, _)| *option).chain(["--fail-on"]).collect();
             return Err(format!("unknown option {} (it has {})", quoted(argument), has.join(", ")));
@@ -118,7 +118,9 @@ fn show(
         ));
     };
     let recording = read(file).map_err(|problem| format!("{}: {problem}", file.display()))?;
-    let fails = recording.verdicts.iter().any(|told| !told.likely && codes.contains(told.code.as_str()));
+    // What only the whole shows is not in a post-mortem.
+    let told = recording.verdicts.iter().filter(|told| !told.likely && (!told.over_all || !forms.is_empty()));
+    let fails = told.into_iter().any(|told| codes.contains(told.code.as_str()));
     Ok((form(&recording, out), if fails { FAILED } else { 0 }))
 }
 
@@ -146,7 +148,8 @@ fn quoted(text: &OsStr) -> String {
     format!("'{}'", clean(&text.to_string_lossy()))
 }
 
-/// The codes that a value of `--fail-on` stands for: codes with commas between them, `any`, or `none`.
+/// The codes that a value of `--fail-on` stands for: codes with commas between them, `any`, or `none`. `of_run`: for a run, which does
+/// not find what only the whole of a recording shows.
 ///
 /// # Errors
 /// Which code does not exist, and which ones do.
@@ -154,11 +157,11 @@ fn quoted(text: &OsStr) -> String {
 /// ```
 /// use raddle_report::codes_to_fail_on;
 ///
-/// assert!(codes_to_fail_on("rd001, RD003").unwrap().into_iter().eq(["RD001", "RD003"]));
-/// assert_eq!(codes_to_fail_on("none").unwrap().len(), 0);
-/// assert!(codes_to_fail_on("RD999").unwrap_err().starts_with("--fail-on: unknown code 'RD999' (known: RD001, "));
+/// assert!(codes_to_fail_on("rd001, RD003", true).unwrap().into_iter().eq(["RD001", "RD003"]));
+/// assert_eq!(codes_to_fail_on("none", true).unwrap().len(), 0);
+/// assert!(codes_to_fail_on("RD999", true).unwrap_err().starts_with("--fail-on: unknown code 'RD999' (known: RD001, "));
 /// ```
-pub fn codes_to_fail_on(value: &str) -> Result<BTreeSet<&'static str>, String> {
+pub fn codes_to_fail_on(value: &str, of_run: bool) -> Result<BTreeSet<&'static str>, String> {
     match value {
         "any" => return Ok(ANY.map(Code::id).into()),
         "none" => return Ok(BTreeSet::new()),
@@ -166,6 +169,12 @@ pub fn codes_to_fail_on(value: &str) -> Result<BTreeSet<&'static str>, String> {
     }
     let asked: BTreeSet<_> = value.split(',').map(|code| code.trim().to_uppercase()).collect();
     let known: BTreeSet<_> = codes().into_iter().map(|(code, _)| code).collect();
+    let late = Code::ALL.into_iter().filter(|code| of_run && code.is_of_recordings()).map(Code::id);
+    if let Some(late) = late.into_iter().find(|code| asked.contains(*code)) {
+        return Err(format!(
+            "--fail-on: {late} is found in the whole of a recording: raddle run --record app.rec ..., then raddle report --fail-on {late} app.rec"
+        ));
+    }
     let unknown: Vec<_> = asked.iter().filter(|code| !known.contains(code.as_str())).collect();
     if unknown.is_empty() {
         return Ok(known.into_iter().filter(|code| asked.contains(*code)).collect());

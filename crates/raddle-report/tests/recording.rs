@@ -36,7 +36,7 @@ fn a_whole_one_is_read() {
     assert_eq!((&json["period"], &json["processors"], &json["sees_turns"]), (&0.0005.into(), &2.into(), &true.into()));
     let thread = &json["threads"][0];
     let [seen, waits, times] = ["seen", "waits", "times"].map(|field| &thread[field]);
-    assert_eq!(seen, &serde_json::json!([{ "from": 0.0, "to": 0.0015, "doing": "python" }]));
+    assert_eq!(seen, &serde_json::json!([{ "from": 0.0, "to": 0.001, "doing": "python" }]));
     assert_eq!((&waits[0]["from"], &waits[0]["busy"]["line"]), (&0.001.into(), &7.into()));
     assert!(waits[0]["at"].is_null(), "no note tells of that place");
     assert_eq!((&times["lock"], &times["python"], &times["i/o"]), (&0.001.into(), &0.00075.into(), &0.00025.into()));
@@ -132,7 +132,7 @@ fn a_guess_is_nothing_to_fail_on() {
 fn what_any_stands_for_is_in_the_help() {
     let mut help = Vec::new();
     assert_eq!(command(&["report".into(), "--help".into()], &mut help), Ok(0));
-    let any: Vec<_> = codes_to_fail_on("any").unwrap().into_iter().collect();
+    let any: Vec<_> = codes_to_fail_on("any", false).unwrap().into_iter().collect();
     assert!(String::from_utf8(help).unwrap().contains(&format!("any ({})", any.join(", "))));
 }
 

@@ -258,7 +258,8 @@ pub fn shutdown(grace: Duration) -> Vec<Whereabouts> {
         Ok::<_, Infallible>(ended.is_ok())
     };
     let left = runtime().let_go(all, &stopped, awaits);
-    runtime().end_recording();
+    runtime().end_sampling();
+    runtime().recorder().inspect(|recorder| recorder.end());
     match left {
         Ok(left) => left,
         Err(never) => match never {},

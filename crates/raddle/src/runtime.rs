@@ -194,11 +194,10 @@ impl Runtime {
         }
     }
 
-    /// The process ends in order: what is recorded is complete.
+    /// The process ends in order: threads are not looked at any more.
     #[cfg(not(loom))]
-    pub fn end_recording(&self) {
-        self.sampler.get().inspect(|sampler| sampler.retire());
-        self.recorder().inspect(|recorder| recorder.end());
+    pub fn end_sampling(&self) {
+        self.sampler.get().inspect(|sampler| sampler.end());
     }
 
     /// How many threads of the system are there for that.
@@ -209,7 +208,13 @@ impl Runtime {
 
     /// After a fork, in the process that has forked.
     #[cfg(not(loom))]
-    pub fn after_fork_in_parent(&'static self) {
+    pub fn forked(&self) {
+        self.sampler.get().inspect(|sampler| sampler.forked());
+    }
+
+    /// Threads are looked at again, if they were before a fork.
+    #[cfg(not(loom))]
+    pub fn go_on_sampling(&'static self) {
         self.sampler.get().inspect(|sampler| sampler.send(self));
     }
 
@@ -257,7 +262,7 @@ impl Runtime {
     /// Before a fork: ends the threads of the system that no thread of the program needs.
     pub fn before_fork(&self) {
         #[cfg(not(loom))]
-        self.sampler.get().inspect(|sampler| sampler.retire());
+        self.sampler.get().inspect(|sampler| sampler.before_fork());
         self.timers.retire();
         self.carriers.retire();
     }
@@ -274,6 +279,12 @@ impl Runtime {
         self.threads.store(registry.len(), Ordering::SeqCst);
         drop(registry);
         self.recorder().inspect(|recorder| recorder.met(thread));
+    }
+
+    /// Whether threads were looked at before a fork, and are not yet again.
+    #[cfg(not(loom))]
+    pub fn misses_sampler(&self) -> bool {
+        self.sampler.get().is_some_and(|sampler| sampler.is_missing())
     }
 
     /// A thread that is about to be started, known from now on.
@@ -388,6 +399,8 @@ impl Runtime {
     /// To be called in the child of a fork by its only thread, which is `survivor`.
     pub fn after_fork_in_child(&self, survivor: &Arc<Thread>) {
         crate::seam::after_fork_in_child();
+        #[cfg(not(loom))]
+        self.sampler.get().inspect(|sampler| sampler.end_in_child());
         crate::wait::fork::after_fork_in_child();
         survivor.set_kind(ThreadKind::Main);
         self.carriers.after_fork_in_child();

@@ -23,7 +23,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList};
-use pyo3::{PyTraverseError, PyVisit, ffi};
+use pyo3::{PyTraverseError, PyVisit};
 use raddle::graph::Call;
 
 use super::fifo::{Maxsize, Queue};
@@ -32,6 +32,7 @@ use super::patience::Patience;
 use super::points::{INIT, INSERT, QSIZE, REMOVE};
 use super::{empty, full, shut_down};
 use crate::limit::Limit;
+use crate::quiet::Quiet;
 use crate::sync::condition::Condition;
 use crate::sync::lock::Lock;
 
@@ -172,7 +173,7 @@ pub(super) fn change(this: &Bound<'_, Queue>) -> PyResult<()> {
     if !queue.native.load(Ordering::Acquire) {
         return Ok(()); // by a destructor that ran while the parts were made
     }
-    let _quiet = Quiet::new();
+    let _quiet = Quiet::new(py);
     mutex.get().try_acquire(true);
     let before = queue.parts.replace(cells);
     queue.native.store(false, Ordering::Release);
@@ -187,25 +188,6 @@ pub(super) fn change(this: &Bound<'_, Queue>) -> PyResult<()> {
 fn fill(container: &Bound<'_, PyAny>, items: Vec<Py<PyAny>>) -> PyResult<()> {
     let items = PyList::new(container.py(), items)?;
     container.call_method1(intern!(container.py(), "extend"), (items,)).map(drop)
-}
-
-/// No garbage collection while this lives.
-struct Quiet(bool);
-
-impl Quiet {
-    fn new() -> Quiet {
-        // SAFETY: attached: the caller handles objects.
-        Quiet(unsafe { ffi::PyGC_Disable() } != 0)
-    }
-}
-
-impl Drop for Quiet {
-    fn drop(&mut self) {
-        if self.0 {
-            // SAFETY: as in `new`.
-            unsafe { ffi::PyGC_Enable() };
-        }
-    }
 }
 
 // ---- locks and conditions, ours or others ----

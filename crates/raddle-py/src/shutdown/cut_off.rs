@@ -25,6 +25,7 @@ use super::requests::exit_with;
 use super::streams::is_alone;
 use super::unwritten::{Counts, File, attributes_of};
 use crate::locals::Slots;
+use crate::quiet::Quiet;
 use crate::{host, runtime};
 
 /// Whether callbacks of `atexit` come after ours.
@@ -78,6 +79,7 @@ struct Look<'py> {
 }
 
 fn find(py: Python<'_>) -> PyResult<Option<Verdict>> {
+    let _quiet = Quiet::new(py);
     let me = raddle::thread::current(runtime());
     let is_daemon = |thread: &Arc<Thread>| {
         thread.kind() == ThreadKind::Daemon && thread.state() != State::Ended && thread.ident() != 0

@@ -113,6 +113,7 @@ impl Recording {
             "holds": story.holds.iter().map(|lock| json!({ "kind": lock.kind, "name": lock.name })).collect::<Vec<_>>(),
             "waited": waited,
             "times": times,
+            "looks": story.sampled.iter().map(|(doing, time)| (Spent::of_doing(*doing).name().to_owned(), seconds(*time))).collect::<serde_json::Map<_, _>>(),
             "processor": seconds(story.processor),
             "run_queue": seconds(story.run_queue),
         })

@@ -14,6 +14,12 @@ use super::story::{Recording, Span, Spent};
 /// So many holders one wait is shared out among; what is left goes to the last of them.
 const HOLDERS: usize = 256;
 
+/// So many holders all waits are shared out among; those behind have one or two.
+const STEPS: usize = 1_000_000;
+
+/// What one thread at a time holds. Semaphores are taken by several, and often to make others wait.
+const EXCLUSIVE: [&str; 4] = ["Lock", "RLock", "Mutex", "ReentrantMutex"];
+
 /// How a lock was waited for.
 #[derive(Clone, Debug, Default)]
 pub struct LockUse {
@@ -29,7 +35,9 @@ pub struct LockUse {
     pub longest: Duration,
     /// Where it was waited for, and how long; the numbers of sites.
     pub places: BTreeMap<u32, Duration>,
-    /// How long each thread waited for each holder.
+    /// How long each thread waited for it.
+    pub waiters: BTreeMap<u64, Duration>,
+    /// How long each thread waited for each holder, as far as that is known.
     pub blame: BTreeMap<(u64, u64), Duration>,
     /// In how many waits one held it, for each waiter.
     pub times: BTreeMap<(u64, u64), u64>,
@@ -42,17 +50,8 @@ pub struct LockUse {
 impl LockUse {
     /// How long each thread held it while others waited; the longest first.
     pub fn holders(&self) -> Vec<(u64, Duration)> {
-        self.sums(|(holder, _)| *holder)
-    }
-
-    /// How long each thread waited; the longest first.
-    pub fn waiters(&self) -> Vec<(u64, Duration)> {
-        self.sums(|(_, waiter)| *waiter)
-    }
-
-    fn sums(&self, of: impl Fn(&(u64, u64)) -> u64) -> Vec<(u64, Duration)> {
         let mut sums: BTreeMap<u64, Duration> = BTreeMap::new();
-        self.blame.iter().for_each(|(pair, time)| *sums.entry(of(pair)).or_default() += *time);
+        self.blame.iter().for_each(|((holder, _), time)| *sums.entry(*holder).or_default() += *time);
         let mut sums: Vec<_> = sums.into_iter().collect();
         sums.sort_by_key(|(serial, time)| (std::cmp::Reverse(*time), *serial));
         sums
@@ -101,7 +100,7 @@ impl Recording {
         let takes = self.takes();
         for story in &mut self.threads {
             let serial = story.thread.serial;
-            for wait in story.waits.iter_mut().filter(|wait| wait.call == For::Lock && wait.object != 0) {
+            for wait in story.waits.iter_mut().filter(|wait| takes.contains_key(&wait.object)) {
                 let takes = takes.get(&wait.object).map_or(&[][..], Vec::as_slice);
                 let end = wait.to.unwrap_or(self.until);
                 let before = takes.partition_point(|(at, _)| *at < end);
@@ -112,10 +111,10 @@ impl Recording {
         }
     }
 
-    /// The locks that threads waited for, those with the longest waits first. Waits for things without a name are not told apart, and
-    /// left out.
+    /// The locks that threads waited for, those with the longest waits first: such as one thread holds at a time. Waits for things
+    /// without a name are not told apart, and left out.
     pub fn locks(&self) -> Vec<LockUse> {
-        let takes = self.takes();
+        let (takes, mut steps) = (self.takes(), STEPS);
         let mut uses: HashMap<u64, LockUse> = HashMap::new();
         for (serial, wait) in self.lock_waits() {
             let lock = uses.entry(wait.object).or_insert_with(|| LockUse { first: wait.from, ..LockUse::default() });
@@ -126,9 +125,12 @@ impl Recording {
             lock.total += length;
             lock.longest = lock.longest.max(length);
             *lock.places.entry(wait.site).or_default() += length;
+            *lock.waiters.entry(serial).or_default() += length;
             *lock.busy.entry((wait.holder, wait.busy)).or_default() += length;
             let takes = takes.get(&wait.object).map_or(&[][..], Vec::as_slice);
-            for (holder, from, to) in holders(wait, serial, takes, self.until) {
+            let held = holders(wait, serial, takes, (self.until, HOLDERS.min(steps)));
+            steps = steps.saturating_sub(held.len());
+            for (holder, from, to) in held {
                 *lock.blame.entry((holder, serial)).or_default() += to - from;
                 *lock.times.entry((holder, serial)).or_default() += 1;
                 self.add_what_it_did(holder, (from, to), &mut lock.during);
@@ -141,7 +143,12 @@ impl Recording {
 
     fn lock_waits(&self) -> impl Iterator<Item = (u64, &Span)> {
         let waits = self.threads.iter().flat_map(|story| story.waits.iter().map(|wait| (story.thread.serial, wait)));
-        waits.filter(|(_, wait)| wait.call == For::Lock && wait.object != 0)
+        waits.filter(|(_, wait)| self.is_of_lock(wait))
+    }
+
+    fn is_of_lock(&self, wait: &Span) -> bool {
+        let object = self.objects.get(&wait.object).filter(|_| wait.call == For::Lock);
+        object.is_some_and(|object| EXCLUSIVE.contains(&object.kind.as_str()))
     }
 
     fn add_what_it_did(&self, serial: u64, (from, to): (Duration, Duration), during: &mut BTreeMap<Spent, Duration>) {
@@ -160,7 +167,12 @@ impl Recording {
 }
 
 /// Who held the lock during a wait, one after the other, from when to when.
-fn holders(wait: &Span, waiter: u64, takes: &[(Duration, u64)], until: Duration) -> Vec<(u64, Duration, Duration)> {
+fn holders(
+    wait: &Span,
+    waiter: u64,
+    takes: &[(Duration, u64)],
+    (until, most): (Duration, usize),
+) -> Vec<(u64, Duration, Duration)> {
     let end = wait.to.unwrap_or(until).max(wait.from);
     let next = takes.partition_point(|(at, _)| *at <= wait.from);
     // Nobody's: it is on its way from one who let it go to one who waits.
@@ -168,7 +180,7 @@ fn holders(wait: &Span, waiter: u64, takes: &[(Duration, u64)], until: Duration)
     let first = if wait.holder == 0 && before != waiter { before } else { wait.holder };
     let mut held = vec![(first, wait.from)];
     let others = takes[next..].iter().take_while(|(at, _)| *at < end).filter(|(_, serial)| *serial != waiter);
-    held.extend(others.take(HOLDERS).map(|(at, serial)| (*serial, *at)));
+    held.extend(others.take(most).map(|(at, serial)| (*serial, *at)));
     let ends: Vec<_> = held.iter().skip(1).map(|(_, from)| *from).chain([end]).collect();
     let spans = held.into_iter().zip(ends).map(|((holder, from), to)| (holder, from, to));
     spans.filter(|(holder, from, to)| *holder != 0 && to > from).collect()

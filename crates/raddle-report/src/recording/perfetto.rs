@@ -344,7 +344,11 @@ impl Trace<'_> {
         let Ok(holder) = threads.binary_search_by_key(&last, |story| story.thread.serial) else {
             return Ok(event);
         };
-        if wait.to.is_none() || last == waiter || threads[holder].began.is_none() {
+        if wait.to.is_none()
+            || wait.timed && wait.call == For::Lock
+            || last == waiter
+            || threads[holder].began.is_none()
+        {
             return Ok(event);
         }
         self.flows += 1;

@@ -109,6 +109,10 @@ pub struct Story {
     pub began: Option<Duration>,
     /// When its last had run, and how it ended.
     pub ended: Option<(Duration, Ended)>,
+    /// Until when nothing is known of it, because there was no room for its first events; its beginning, if all are here.
+    pub forgotten: Duration,
+    /// When its last event was.
+    latest_event: Duration,
     /// Its waits, in order. They do not overlap.
     pub waits: Vec<Span>,
     /// The locks that it held when the recording ended, as far as they are known.
@@ -186,12 +190,17 @@ impl Story {
     /// the sampler saw it; the rest, if it was not looked at, as `None`.
     pub fn times(&self, until: Duration) -> BTreeMap<Option<Spent>, Duration> {
         let waited = self.waited(until);
-        let rest = self.life(until).saturating_sub(waited.values().sum());
+        let life = self.life(until);
+        let unknown = self.began.map_or(Duration::ZERO, |began| self.forgotten.saturating_sub(began)).min(life);
+        let rest = life.saturating_sub(waited.values().sum()).saturating_sub(unknown);
         let mut times: BTreeMap<_, _> =
             waited.into_iter().map(|(call, time)| (Some(Spent::of_wait(call)), time)).collect();
         let looks: Duration = self.sampled.values().sum();
+        let not_seen = if looks.is_zero() { unknown + rest } else { unknown };
+        if looks.is_zero() || !unknown.is_zero() {
+            times.insert(None, not_seen);
+        }
         if looks.is_zero() {
-            times.insert(None, rest);
             return times;
         }
         for (doing, seen) in &self.sampled {
@@ -345,7 +354,8 @@ impl Recording {
         let seen = content.events.remove(&SAMPLER).unwrap_or_default();
         for (serial, events) in content.events {
             let story = threads.entry(serial).or_insert_with(|| Story::of(unknown(serial), Duration::ZERO));
-            events.into_iter().for_each(|event| story.take(event, errors.get(&serial)));
+            let is_lost = recording.lost.0 > 0;
+            events.into_iter().for_each(|event| story.take(event, errors.get(&serial), is_lost));
         }
         let nameless = Arc::new(Object { kind: "a lock".into(), name: String::new(), made: None });
         for (serial, held) in content.hands {
@@ -358,7 +368,8 @@ impl Recording {
                 story.was_seen(event);
             }
         }
-        threads.values_mut().for_each(Story::fit_in);
+        let period = recording.period.unwrap_or_default();
+        threads.values_mut().for_each(|story| story.fit_in(period));
         for (serial, times) in content.times {
             if let Some(story) = threads.get_mut(&serial) {
                 let nanos = |(doing, time): (Doing, u64)| (doing, Duration::from_nanos(time));
@@ -440,6 +451,8 @@ impl Story {
             known,
             began: None,
             ended: None,
+            forgotten: Duration::ZERO,
+            latest_event: Duration::ZERO,
             waits: Vec::new(),
             holds: Vec::new(),
             seen: Vec::new(),
@@ -461,28 +474,41 @@ impl Story {
         }
     }
 
-    /// What the thread was seen at lasted until its next wait at most, and had begun when its last wait ended, if the look that
-    /// found it came soon after.
-    fn fit_in(&mut self) {
-        const SOON: Duration = Duration::from_millis(10);
+    /// Makes room for the waits in what the thread was seen at. Of a wait that no look fell into nothing was noted: after it, the
+    /// thread was at the same as before. And what it was seen at soon after a wait had begun with its end.
+    fn fit_in(&mut self, period: Duration) {
+        let soon = period * 3;
         let end = self.ended.as_ref().map(|(at, _)| *at);
-        for seen in &mut self.seen {
-            let next = self.waits.partition_point(|wait| wait.from <= seen.from);
+        let mut fitted: Vec<Seen> = Vec::with_capacity(self.seen.len());
+        for seen in &self.seen {
+            let mut next = self.waits.partition_point(|wait| wait.from <= seen.from);
             let before = next.checked_sub(1).map(|at| &self.waits[at]);
             let free = before.map_or(self.began, |wait| wait.to);
-            seen.from = free.filter(|free| *free > seen.from || seen.from - *free < SOON).unwrap_or(seen.from);
-            let limit = self.waits.get(next).map(|wait| wait.from).or(end);
-            let to = seen.to.into_iter().chain(limit).min();
-            seen.to = to.map(|to| to.max(seen.from));
+            let mut from = free.filter(|free| *free > seen.from || seen.from - *free < soon).unwrap_or(seen.from);
+            from = from.max(fitted.last().and_then(|last| last.to).unwrap_or_default());
+            let limit = seen.to.into_iter().chain(end).min();
+            loop {
+                let wait = self.waits.get(next).filter(|wait| limit.is_none_or(|limit| wait.from < limit));
+                let to = wait.map(|wait| wait.from).or(limit);
+                if to.is_none_or(|to| to > from) {
+                    fitted.push(Seen { from, to, doing: seen.doing });
+                }
+                let again = wait.and_then(|wait| wait.to.filter(|to| to.saturating_sub(wait.from) < soon));
+                let Some(again) = again.filter(|again| limit.is_none_or(|limit| *again < limit)) else { break };
+                (from, next) = (again, next + 1);
+            }
         }
-        for at in 1..self.seen.len() {
-            let before = self.seen[at - 1].to.unwrap_or_default();
-            self.seen[at].from = self.seen[at].from.max(before);
-        }
+        self.seen = fitted;
     }
 
-    fn take(&mut self, event: Event, error: Option<&String>) {
-        let at = Duration::from_nanos(event.at);
+    fn take(&mut self, event: Event, error: Option<&String>, something_is_lost: bool) {
+        // A file that lies may go back in time; a thread does not.
+        let at = Duration::from_nanos(event.at).max(self.latest_event);
+        let is_first = self.latest_event.is_zero() && self.waits.is_empty();
+        self.latest_event = at;
+        if is_first && event.kind != Kind::Began && something_is_lost {
+            self.forgotten = at;
+        }
         let is_taken_back = event.kind == Kind::Ended && event.other == how::TAKEN_BACK;
         if self.began.is_none() && !is_taken_back {
             // What came before was overwritten.

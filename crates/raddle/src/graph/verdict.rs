@@ -357,6 +357,11 @@ impl Code {
         Code::HotLock,
     ];
 
+    /// Whether only the whole of a recording shows it.
+    pub fn is_of_recordings(self) -> bool {
+        matches!(self, Code::SleepUnderLock | Code::GilBound | Code::Oversubscribed | Code::HotLock)
+    }
+
     /// The stable name: `RD001`.
     pub fn id(self) -> &'static str {
         match self {

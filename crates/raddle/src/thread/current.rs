@@ -107,6 +107,8 @@ pub fn bind(runtime: &'static Runtime, thread: &Arc<Thread>) {
     match before {
         Ok(before) => {
             thread.set_state(State::Running);
+            // Before anybody is told of a change: who looks then is to find it.
+            runtime.recorder().inspect(|recorder| recorder.runs_here(thread));
             become_thread(thread.serial());
             runtime.recorder().inspect(|recorder| recorder.begins(thread));
             if let Some((runtime, before)) = before {

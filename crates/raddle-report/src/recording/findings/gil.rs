@@ -59,6 +59,10 @@ pub(super) fn find(recording: &Recording) -> Option<(Code, Report)> {
 }
 
 fn advice(gain: f64, processors: u64) -> String {
+    if processors == 0 {
+        return "more threads give nothing here; processes or sub-interpreters may, if there are processors for them"
+            .to_owned();
+    }
     if gain < LEAST_GAIN {
         return format!(
             "more threads give nothing here, nor would processes: this machine has {processors} processor for them"

@@ -15,21 +15,29 @@ const HOT: f64 = 0.25;
 /// A lock is slept under if its holders sleep for so much of the time that others wait.
 const ASLEEP: f64 = 0.5;
 
+/// Who has so much of the blame is the only one.
+const ONE: f64 = 0.4;
+
 /// So many of those who hold it are named in a sentence.
 const NAMED: usize = 3;
 
 pub(super) fn find(recording: &Recording) -> Vec<(Code, Report)> {
     let locks = recording.locks();
-    let large = locks.iter().filter(|lock| lock.total >= LEAST);
+    let large = locks.iter().filter(|lock| lock.total >= LEAST && !is_one_wait(lock));
     large.flat_map(|lock| [hot(recording, lock), slept_under(recording, lock)]).flatten().collect()
 }
 
+/// That threads wait once for what another one does, even for long, is how they work together: a gate, what is made when it is
+/// first needed. A lock that each of many has for long in its turn is no such thing.
+fn is_one_wait(lock: &LockUse) -> bool {
+    let longest = lock.holders().first().map_or(Duration::ZERO, |(_, time)| *time);
+    lock.waits <= lock.waiters.len() as u64 && share(longest, lock.total) > ONE
+}
+
 fn hot(recording: &Recording, lock: &LockUse) -> Option<(Code, Report)> {
-    let (waiters, holders) = (lock.waiters(), lock.holders());
-    let lives: Duration = waiters.iter().map(|(serial, _)| life(recording, *serial)).sum();
-    // One or two threads that wait once, even for long, are how threads work together.
-    let is_one_wait = waiters.len() < 3 && lock.waits <= waiters.len() as u64;
-    if waiters.len() < 2 || is_one_wait || share(lock.total, lives) < HOT {
+    let (waiters, holders) = (&lock.waiters, lock.holders());
+    let lives: Duration = waiters.keys().map(|serial| life(recording, *serial)).sum();
+    if waiters.len() < 2 || share(lock.total, lives) < HOT {
         return None;
     }
     let thing = recording.object_name(lock.object);
@@ -48,7 +56,7 @@ fn hot(recording: &Recording, lock: &LockUse) -> Option<(Code, Report)> {
     );
     let place = recording.sites.get(&lock.place()).cloned();
     report.sections.push(Section { title: String::new(), marks: vec![Mark::main(&place, taken)] });
-    report.sections.push(busy(recording, lock));
+    report.sections.extend(busy(recording, lock));
     for (serial, time) in holders.iter().take(LISTED) {
         let Some(story) = recording.thread(*serial) else { continue };
         let mut waited: Vec<_> = lock.blame.iter().filter(|((holder, _), _)| holder == serial).collect();
@@ -81,7 +89,7 @@ fn slept_under(recording: &Recording, lock: &LockUse) -> Option<(Code, Report)> 
     let title =
         format!("sleeping under a lock: who held {thing} {what} for {share} of the time that others waited for it");
     let mut report = warning(Code::SleepUnderLock, title);
-    report.sections.push(busy(recording, lock));
+    report.sections.extend(busy(recording, lock));
     let holders = lock.holders();
     let named = holders.iter().take(NAMED).filter_map(|(serial, _)| recording.thread(*serial));
     let named: Vec<_> = named.map(|story| recording.with_origin(&story.thread)).collect();
@@ -102,7 +110,7 @@ fn slept_under(recording: &Recording, lock: &LockUse) -> Option<(Code, Report)> 
 }
 
 /// Where the holders were while others waited.
-fn busy(recording: &Recording, lock: &LockUse) -> Section {
+fn busy(recording: &Recording, lock: &LockUse) -> Option<Section> {
     let place = recording.sites.get(&lock.place_of(None)).cloned();
     let seen: Duration = lock.during.values().sum();
     let mut did: Vec<_> = lock.during.iter().filter(|(_, time)| share(**time, seen) >= 0.1).collect();
@@ -110,7 +118,7 @@ fn busy(recording: &Recording, lock: &LockUse) -> Section {
     let did: Vec<_> = did.iter().map(|(kind, time)| format!("{} {}", kind.name(), percent(**time, seen))).collect();
     let did = if did.is_empty() { String::new() } else { format!("; seen at: {}", did.join(", ")) };
     let title = format!("who held it was mostly here{did}");
-    if place.is_none() { Section::default() } else { Section { title, marks: vec![Mark::main(&place, String::new())] } }
+    place.map(|place| Section { title, marks: vec![Mark::main(&Some(place), String::new())] })
 }
 
 fn life(recording: &Recording, serial: u64) -> Duration {

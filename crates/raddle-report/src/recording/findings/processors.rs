@@ -23,15 +23,12 @@ pub(super) fn find(recording: &Recording) -> Option<(Code, Report)> {
     crowd.sort_by_key(|story| (std::cmp::Reverse(story.run_queue), story.thread.serial));
     let (ran, queued): (Duration, Duration) =
         (crowd.iter().map(|story| story.processor).sum(), crowd.iter().map(|story| story.run_queue).sum());
-    let longest = crowd.iter().map(|story| story.life(recording.until)).max().unwrap_or_default();
-    let wanted = share(ran + queued, longest);
+    let there = union(recording, &crowd);
+    let wanted = share(ran + queued, there);
+    let at_once = share(crowd.iter().map(|story| story.life(recording.until)).sum(), there);
     let processors = recording.processors as f64;
     // One whose threads are as many as the processors, or fewer, is kept waiting by others.
-    if processors == 0.0
-        || crowd.len() as f64 <= processors * WANTS
-        || queued < LEAST.max(ran)
-        || wanted < processors * WANTS
-    {
+    if processors == 0.0 || at_once <= processors * WANTS || queued < LEAST.max(ran) || wanted < processors * WANTS {
         return None;
     }
     let title = format!(
@@ -54,4 +51,17 @@ pub(super) fn find(recording: &Recording) -> Option<(Code, Report)> {
     report.notes.push(explained(Code::Oversubscribed));
     report.notes.push(help(format!("{processors} threads that compute are enough here: a smaller pool, or fewer threads inside of libraries (OMP_NUM_THREADS and the like)")));
     Some((Code::Oversubscribed, report))
+}
+
+/// How long one of them at least was there.
+fn union(recording: &Recording, crowd: &[&Story]) -> Duration {
+    let life = |story: &&Story| Some((story.began?, story.began? + story.life(recording.until)));
+    let mut lives: Vec<_> = crowd.iter().filter_map(life).collect();
+    lives.sort_unstable();
+    let (mut covered, mut until) = (Duration::ZERO, Duration::ZERO);
+    for (from, to) in lives {
+        covered += to.saturating_sub(from.max(until));
+        until = until.max(to);
+    }
+    covered
 }

@@ -42,7 +42,8 @@ impl<'a> Sum<'a> {
         let bin = (length / 1000).checked_ilog2().map_or(0, |log| log as usize + 1);
         self.lengths.resize(self.lengths.len().max(bin + 1), 0);
         self.lengths[bin] += 1;
-        *self.sites.entry(wait.site).or_default() += length;
+        let at = self.sites.entry(wait.site).or_default();
+        *at = at.saturating_add(length);
         if wait.holder != 0 && wait.call != For::Join {
             let line = self.blame.entry((wait.holder, waiter, wait.busy)).or_default();
             *line = (line.0 + 1, line.1.saturating_add(length));
@@ -63,9 +64,10 @@ impl Recording {
         }
         let mut sums: Vec<_> = sums.into_iter().collect();
         sums.sort_by_key(|((call, ..), sum)| (*call != For::Lock, Reverse(sum.all)));
+        let at: HashMap<_, _> =
+            sums.iter().enumerate().map(|(at, ((call, object, _), _))| ((*call, *object), at)).collect();
         for lock in self.locks() {
-            let sum = sums.iter_mut().find(|((call, object, _), _)| (*call, *object) == (For::Lock, lock.object));
-            let Some((_, sum)) = sum else { continue };
+            let Some((_, sum)) = at.get(&(For::Lock, lock.object)).and_then(|at| sums.get_mut(*at)) else { continue };
             let line = |((holder, waiter), time): (&(u64, u64), &Duration)| {
                 let times = lock.times.get(&(*holder, *waiter)).copied().unwrap_or(1);
                 ((*holder, *waiter, lock.place_of(Some(*holder))), (times, nanos(*time)))
@@ -85,7 +87,7 @@ impl Recording {
         let mut blame: Vec<_> = sum.blame.iter().collect();
         blame.sort_by_key(|(who, (_, time))| (Reverse(*time), **who));
         let micros = |time: &u64| time / 1000;
-        let rest: u64 = blame.iter().skip(lines).map(|(_, (_, time))| time).sum();
+        let rest = blame.iter().skip(lines).fold(0u64, |all, (_, (_, time))| all.saturating_add(*time));
         let blame = blame.iter().take(lines).map(|((holder, waiter, busy), (times, time))| {
             json!([tables.who(self, *holder), tables.who(self, *waiter), tables.site(self, *busy), times, micros(time)])
         });

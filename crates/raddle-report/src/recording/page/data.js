@@ -57,7 +57,7 @@ function hasArrow(at, span) {
   if (lanes[at].many[span]) return false;
   const what = whatOf(at, span);
   const isOpen = data.threads[at].waits && span === lanes[at].to.length - 1;
-  return what[KIND] === LOCK && what[HOLDER] >= 0 && what[HOLDER] < lanes.length && what[HOLDER] !== at && !isOpen;
+  return what[KIND] === LOCK && what[HOLDER] >= 0 && what[HOLDER] < lanes.length && what[HOLDER] !== at && !what[TIMED] && !isOpen;
 }
 
 /** For each thread, which waits of others ended in something that it had held: [time, lane, span], in order. */

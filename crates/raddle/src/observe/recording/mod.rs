@@ -5,6 +5,8 @@
 
 pub mod format;
 #[cfg(not(loom))]
+mod looks;
+#[cfg(not(loom))]
 mod map;
 #[cfg_attr(loom, path = "absent.rs")]
 mod recorder;

@@ -22,7 +22,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::format::{Doing, Event, For, Kind, MAGIC, Note, PAGE, SAMPLER, VERSION, hand, header, how, ring, times};
@@ -50,6 +50,8 @@ pub(crate) struct Page {
     object: [AtomicU64; 3],
     /// The system's number for the thread it runs on; 0: not known.
     task: AtomicU32,
+    /// The first word of its times; 0: it has none.
+    times: AtomicUsize,
 }
 
 impl Page {
@@ -111,8 +113,8 @@ impl Recorder {
         }
         count_forks();
         let pages = usize::try_from(bytes).map_err(|_| io::ErrorKind::FileTooLarge)? / (PAGE * 8);
-        // A quarter for what is said at length, a sixteenth for what threads hold, and one for what they are seen at.
-        let (notes, hands, times, words) = (pages / 4, pages / 16, pages / 16, pages * PAGE);
+        // A quarter for what is said at length, a sixteenth for what threads hold, half of that for what they are seen at.
+        let (notes, hands, times, words) = (pages / 4, pages / 16, pages / 32, pages * PAGE);
         let recorder = Arc::new(Recorder {
             map: Map::create(path, words)?,
             began: Time::now(),
@@ -162,6 +164,11 @@ impl Recorder {
 
     fn since(&self, moment: Time) -> u64 {
         moment.nanos().saturating_sub(self.began.nanos())
+    }
+
+    /// Whether the process is the one that is recorded, and has not ended.
+    pub(super) fn goes_on_being_written(&self) -> bool {
+        self.is_on() && self.get(header::ENDED) == 0
     }
 
     #[inline]
@@ -379,7 +386,6 @@ impl Recorder {
     /// Its first instruction is about to run. Called on it.
     #[cold]
     pub(crate) fn begins(&self, thread: &Thread) {
-        self.runs_here(thread);
         self.write(thread, self.plain(Kind::Began, 0));
     }
 
@@ -448,8 +454,10 @@ impl Recorder {
 
     /// How it looks, said once.
     pub(crate) fn is_sampled(&self, period: Duration, sees_turns: bool) {
-        self.set(header::SEES_TURNS, u64::from(sees_turns));
-        self.set(header::PERIOD, period.as_nanos() as u64);
+        if self.is_on() {
+            self.set(header::SEES_TURNS, u64::from(sees_turns));
+            self.set(header::PERIOD, period.as_nanos() as u64);
+        }
     }
 
     /// Whether the thread sleeps for something of raddle's: what it has written down last.
@@ -463,15 +471,31 @@ impl Recorder {
         })
     }
 
-    /// Where it is written down what a thread is seen at; `None` if there is no room.
-    pub(super) fn times(&self, serial: u64) -> Option<usize> {
+    /// Where it is written down what a thread is seen at; where there is no room left, in place of what an ended one of `ended`
+    /// was. `None` if there is none.
+    pub(super) fn times(&self, thread: &Thread, ended: &mut VecDeque<usize>) -> Option<usize> {
+        let known = thread.page.times.load(Ordering::Relaxed);
+        if known != 0 || !self.is_on() {
+            return (known != 0).then_some(known);
+        }
         let used = self.get(header::TIMES_USED);
-        (self.is_on() && used < self.get(header::TIMES_ROOM)).then(|| {
+        let start = if used < self.get(header::TIMES_ROOM) {
             let start = self.get(header::TIMES) as usize + used as usize * times::WORDS;
-            self.set(start + times::SERIAL, serial);
             self.set(header::TIMES_USED, used + 1);
             start
-        })
+        } else {
+            let start = ended.pop_front()?;
+            (0..times::WORDS).for_each(|at| self.set(start + at, 0));
+            start
+        };
+        self.set(start + times::SERIAL, thread.serial());
+        thread.page.times.store(start, Ordering::Relaxed);
+        Some(start)
+    }
+
+    /// The first word of a thread's times, if it has any.
+    pub(super) fn times_of(&self, thread: &Thread) -> Option<usize> {
+        Some(thread.page.times.load(Ordering::Relaxed)).filter(|start| *start != 0)
     }
 
     pub(super) fn set_time(&self, start: usize, at: usize, value: u64) {

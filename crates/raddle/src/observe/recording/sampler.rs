@@ -15,43 +15,22 @@
 //! - Forks: there is no such thread while the process forks, and none in the child. Who counts the system's threads counts
 //!   [`Sampler::is_there`].
 
-use std::collections::HashMap;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::format::{CALLS, Doing, times};
+use super::looks::Watch;
 use super::recorder::Recorder;
 use crate::runtime::Runtime;
-use crate::seam::task::{self, Glance, Task};
-use crate::seam::{Mutex, Parker, Time, thread as system};
-use crate::thread::{State, Thread, changes as thread_changes};
-
-/// Between two looks, at least.
-const PERIOD: Duration = Duration::from_millis(2);
-
-/// And at most, when nothing has run for a while.
-const LONGEST: Duration = Duration::from_millis(20);
-
-/// And whatever the looks cost.
-const RARELY: Duration = Duration::from_millis(100);
-
-/// How far what they cost may run ahead of the hundredth part of a processor that is theirs, in a hundred times what it is.
-const CREDIT: Duration = Duration::from_secs(1);
-
-/// How many looks that find nothing make the next one come later.
-const QUIET: u32 = 50;
-
-/// The times of processors are asked for once in a while.
-const SELDOM: Duration = Duration::from_millis(40);
+use crate::seam::{Mutex, Parker, Time, task, thread as system};
 
 /// A retired sampler is gone by then, or not waited for any longer.
 const REAPING: Duration = Duration::from_millis(200);
 
 /// Whose turn it is to run the host's code, which one thread at a time may do: seen from outside.
 pub trait Turns: Send + Sync + Debug {
-    /// Whether it is the turn of the thread with that [mark](Thread::mark).
+    /// Whether it is the turn of the thread with that [mark](crate::thread::Thread::mark).
     fn has_turn(&self, mark: usize) -> bool;
 
     /// Whether a thread that sleeps on the word at `address` waits for its turn.
@@ -62,228 +41,115 @@ pub trait Turns: Send + Sync + Debug {
 #[derive(Debug)]
 pub(crate) struct Sampler {
     turns: Option<Box<dyn Turns>>,
-    parker: Parker,
-    /// 0: there is no such thread.
-    native_id: AtomicU32,
+    /// Which run this is and, in the lower half, the system's number of its thread; [`COMING`] until that has said it; 0: there is
+    /// no such thread. A thread whose run is over finds another number here, and ends.
+    run: AtomicU64,
+    parker: Mutex<Arc<Parker>>,
+    /// How many threads fork now.
+    forks: AtomicU32,
+    /// Whether there is nothing to look at any more.
     is_over: AtomicBool,
-    /// What it had used of a processor's time when that was last asked for, in nanoseconds.
-    used: AtomicU64,
-    /// Of those who send it and end it.
+    /// Of those who send it and retire it.
     turn: Mutex<()>,
 }
 
-/// What is kept of a thread between two looks.
-struct Face {
-    thread: Arc<Thread>,
-    task: Option<Task>,
-    /// The first word of its times.
-    times: Option<usize>,
-    doing: Option<(Doing, u64)>,
-    looked: Time,
-    /// How long it had run, when that was asked for last.
-    ran: (Duration, Time),
-    /// What its thread of the system had run before, and waited to run: for another thread of the program.
-    before: (Duration, Duration),
+const COMING: u32 = u32::MAX;
+
+fn run_of(state: u64) -> u32 {
+    (state >> 32) as u32
+}
+
+fn state_of(run: u32, native_id: u32) -> u64 {
+    u64::from(run) << 32 | u64::from(native_id)
 }
 
 impl Sampler {
     pub(crate) fn new(turns: Option<Box<dyn Turns>>) -> Sampler {
         Sampler {
             turns,
-            parker: Parker::default(),
-            native_id: AtomicU32::new(0),
+            run: AtomicU64::new(0),
+            parker: Mutex::default(),
+            forks: AtomicU32::new(0),
             is_over: AtomicBool::new(false),
-            used: AtomicU64::new(0),
             turn: Mutex::default(),
         }
     }
 
     /// How many threads of the system this is: 0 or 1.
     pub(crate) fn is_there(&self) -> usize {
-        usize::from(self.native_id.load(Ordering::Acquire) != 0)
+        usize::from(self.run.load(Ordering::Acquire) as u32 != 0)
     }
 
     /// Begins, or goes on in the process that has forked. Where the system refuses a thread there are no samples.
     pub(crate) fn send(self: &Arc<Self>, runtime: &'static Runtime) {
+        let is_recorded = runtime.recorder().is_some_and(Recorder::goes_on_being_written);
         let _turn = self.turn.lock();
-        if self.is_there() != 0 {
+        let unwanted = self.is_over.load(Ordering::Acquire) || self.forks.load(Ordering::Acquire) != 0;
+        if self.is_there() != 0 || unwanted || !is_recorded {
             return;
         }
-        self.is_over.store(false, Ordering::Relaxed);
+        let run = run_of(self.run.load(Ordering::Relaxed)).wrapping_add(1);
+        self.run.store(state_of(run, COMING), Ordering::Release);
+        let parker = Arc::<Parker>::default();
+        *self.parker.lock() = Arc::clone(&parker);
         let sampler = Arc::clone(self);
-        // Until the thread has put its own number here: it is there already.
-        self.native_id.store(u32::MAX, Ordering::Release);
-        if system::spawn_deaf(Box::new(move || sampler.run(runtime))).is_err() {
-            self.native_id.store(0, Ordering::Release);
+        if system::spawn_deaf(Box::new(move || sampler.begin(run, &parker, runtime))).is_err() {
+            self.run.store(state_of(run, 0), Ordering::Release);
         }
     }
 
-    /// Ends, and waits until the system has no such thread any more. Before a fork.
-    pub(crate) fn retire(&self) {
+    /// Whether it is to be sent again: it was there before a fork.
+    pub(crate) fn is_missing(&self) -> bool {
+        self.is_there() == 0 && !self.is_over.load(Ordering::Acquire)
+    }
+
+    /// Before a fork: the process has no such thread until [`forked`](Sampler::forked) was called as often.
+    pub(crate) fn before_fork(&self) {
+        self.forks.fetch_add(1, Ordering::AcqRel);
+        self.retire();
+    }
+
+    pub(crate) fn forked(&self) {
+        self.forks.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// For good.
+    pub(crate) fn end(&self) {
+        self.is_over.store(true, Ordering::Release);
+        self.retire();
+    }
+
+    /// The child of a fork is not recorded.
+    pub(crate) fn end_in_child(&self) {
+        self.is_over.store(true, Ordering::Release);
+        self.run.store(0, Ordering::Release);
+    }
+
+    /// Ends the run, and waits until the system has no such thread any more.
+    fn retire(&self) {
         let _turn = self.turn.lock();
-        self.is_over.store(true, Ordering::Relaxed);
-        self.parker.unpark();
         let deadline = Time::now().after(REAPING);
-        let is_gone = || match self.native_id.load(Ordering::Acquire) {
-            0 => true,
-            u32::MAX => false,
-            native_id => system::is_gone(native_id),
-        };
-        while !is_gone() && Time::now() < deadline {
+        while self.run.load(Ordering::Acquire) as u32 == COMING && Time::now() < deadline {
             system::nap();
         }
-        self.native_id.store(0, Ordering::Release);
-    }
-
-    fn run(&self, runtime: &'static Runtime) {
-        self.native_id.store(system::native_id(), Ordering::Release);
-        // Without a table of its own the files that it opens would be the program's.
-        let can_look = task::own_files();
-        let Some(recorder) = runtime.recorder() else { return };
-        recorder.is_sampled(PERIOD, self.turns.is_some());
-        let (mut faces, mut quiet, mut debt) = (HashMap::new(), 0, Duration::ZERO);
-        let (mut counted, mut changes) = (Time::now(), None);
-        while !self.is_over.load(Ordering::Relaxed) {
-            let began = Time::now();
-            if counted.elapsed() >= SELDOM {
-                faces.values().filter(|face: &&Face| face.doing.is_some()).for_each(|face| face.count(recorder));
-                counted = began;
-            }
-            let present = Some(thread_changes());
-            if changes != present {
-                refresh(runtime, &mut faces, can_look);
-                changes = present;
-            }
-            let busy = faces.values_mut().map(|face| usize::from(self.look(recorder, face, began))).sum::<usize>();
-            quiet = if busy == 0 { quiet + 1 } else { 0 };
-            let pause = if quiet > QUIET { LONGEST } else { PERIOD };
-            debt += self.cost(began) * 99;
-            // A dear look now and then is no reason to look away: the first at each thread is one.
-            let pause = if debt > CREDIT { debt.clamp(pause, RARELY) } else { pause };
-            let _ = self.parker.park(Some(Time::now().after(pause)));
-            debt = debt.saturating_sub(began.elapsed());
-        }
-        faces.values().for_each(|face| face.count(recorder));
-    }
-
-    /// What the look that began then has taken of a processor's time.
-    fn cost(&self, began: Time) -> Duration {
-        const CHEAP: Duration = Duration::from_micros(20);
-        let passed = began.elapsed();
-        if passed <= CHEAP {
-            return passed;
-        }
-        // Most of it may have been a wait for a processor.
-        let used = system::cpu_time(self.native_id.load(Ordering::Relaxed)).unwrap_or(passed);
-        let before = Duration::from_nanos(self.used.swap(nanos(used), Ordering::Relaxed));
-        used.saturating_sub(before).min(passed)
-    }
-
-    /// Whether it found the thread at something.
-    fn look(&self, recorder: &Recorder, face: &mut Face, now: Time) -> bool {
-        let seen = self.glance(recorder, face);
-        let passed = now.nanos().saturating_sub(face.looked.nanos()).min(LONGEST.as_nanos() as u64);
-        face.looked = now;
-        let Some((doing, call)) = seen else {
-            if face.doing.take().is_some()
-                && let Some(start) = face.times
-            {
-                recorder.set_time(start, times::LATEST, 0);
-            }
-            return false;
-        };
-        face.times = face.times.or_else(|| recorder.times(face.thread.serial()));
-        if let Some(start) = face.times {
-            recorder.add_time(start, times::DOING + doing as usize, passed);
-            recorder.set_time(start, times::LATEST, doing as u64 | call << 8);
-        }
-        if face.doing != Some((doing, call)) {
-            face.doing = Some((doing, call));
-            recorder.saw(face.thread.serial(), now, doing, call);
-        }
-        true
-    }
-
-    fn glance(&self, recorder: &Recorder, face: &mut Face) -> Option<(Doing, u64)> {
-        if face.thread.state() != State::Running || recorder.is_waiting(&face.thread) {
-            return None;
-        }
-        let mark = face.thread.mark();
-        let has_turn = || mark != 0 && self.turns.as_ref().is_some_and(|turns| turns.has_turn(mark));
-        if has_turn() {
-            face.has_run();
-            return Some((Doing::Python, 0));
-        }
-        match face.task.as_ref()?.glance() {
-            Glance::Running if has_turn() => Some((Doing::Python, 0)),
-            Glance::Running => Some(self.native(face)),
-            // It fell asleep for something of raddle's meanwhile.
-            Glance::Asleep { .. } if recorder.is_waiting(&face.thread) => None,
-            Glance::Asleep { call, first } => Some(self.classify(call, first)),
-            Glance::Unknown => None,
+        // One that comes later finds that it is too late.
+        let step = |state: u64| (state as u32 != 0).then(|| state_of(run_of(state).wrapping_add(1), 0));
+        let Ok(state) = self.run.fetch_update(Ordering::AcqRel, Ordering::Acquire, step) else { return };
+        let (native_id, parker) = (state as u32, Arc::clone(&self.parker.lock()));
+        parker.unpark();
+        while native_id != COMING && !system::is_gone(native_id) && Time::now() < deadline {
+            system::nap();
         }
     }
 
-    /// A thread that could run, and whose turn it is not. Either it runs other code, or it has no processor: then it is still at what it
-    /// was at before, at the door, say, where it was woken.
-    fn native(&self, face: &mut Face) -> (Doing, u64) {
-        if face.has_run() || self.turns.is_none() {
-            return (Doing::Native, 0);
-        }
-        match face.doing {
-            // Its turn was taken from it.
-            Some((Doing::Python, _)) => (Doing::Gil, 0),
-            doing => doing.unwrap_or((Doing::Native, 0)),
-        }
-    }
-
-    fn classify(&self, call: i64, first: u64) -> (Doing, u64) {
-        let is_door = |turns: &dyn Turns| usize::try_from(first).is_ok_and(|first| turns.is_door(first));
-        if task::is_futex(call) {
-            let waits_for_turn = self.turns.as_deref().is_some_and(is_door);
-            return (if waits_for_turn { Doing::Gil } else { Doing::Lock }, 0);
-        }
-        if task::is_sleep(call) {
-            return (Doing::Sleep, 0);
-        }
-        let name = task::name_of(call);
-        (Doing::Io, CALLS.iter().position(|known| *known == name).map_or(0, |at| at as u64 + 1))
-    }
-}
-
-impl Face {
-    fn new(thread: Arc<Thread>, can_look: bool) -> Face {
-        let task = can_look.then(|| Task::open(thread.page.task())).flatten();
-        let before = task.as_ref().and_then(Task::times).unwrap_or_default();
-        Face { thread, task, times: None, doing: None, looked: Time::now(), ran: (before.0, Time::now()), before }
-    }
-
-    /// Whether it has run for most of the time since this was asked last.
-    fn has_run(&mut self) -> bool {
-        let Some((ran, _)) = self.task.as_ref().and_then(Task::times) else { return true };
-        let (before, asked) = std::mem::replace(&mut self.ran, (ran, Time::now()));
-        ran.saturating_sub(before) * 2 >= asked.elapsed()
-    }
-
-    /// What it has used of the processors.
-    fn count(&self, recorder: &Recorder) {
-        if let (Some(start), Some((ran, waited))) = (self.times, self.task.as_ref().and_then(Task::times)) {
-            recorder.set_time(start, times::PROCESSOR, nanos(ran.saturating_sub(self.before.0)));
-            recorder.set_time(start, times::RUN_QUEUE, nanos(waited.saturating_sub(self.before.1)));
-        }
-    }
-}
-
-fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// Which threads there are.
-fn refresh(runtime: &Runtime, faces: &mut HashMap<u64, Face>, can_look: bool) {
-    faces.retain(|_, face| face.thread.state() != State::Ended);
-    for thread in runtime.threads() {
-        if thread.page.task() != 0 && thread.state() == State::Running {
-            faces.entry(thread.serial()).or_insert_with(|| Face::new(thread, can_look));
+    fn begin(&self, run: u32, parker: &Parker, runtime: &'static Runtime) {
+        let mine = state_of(run, system::native_id());
+        let came = self.run.compare_exchange(state_of(run, COMING), mine, Ordering::AcqRel, Ordering::Relaxed);
+        if let (Ok(_), Some(recorder)) = (came, runtime.recorder()) {
+            // Without a table of its own the files that it opens would be the program's.
+            let can_look = task::own_files();
+            let watch = Watch::new(self.turns.as_deref(), recorder, can_look);
+            watch.look_until(runtime, parker, || self.run.load(Ordering::Acquire) != mine);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Linux: what another thread of this process is doing, as the kernel tells in `/proc/self/task`.
 
+use std::cell::OnceCell;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
@@ -23,15 +24,16 @@ pub(crate) enum Glance {
 /// A thread of this process.
 #[derive(Debug)]
 pub(crate) struct Task {
+    native_id: u32,
     call: File,
-    times: File,
+    /// Opened when it is asked for: most threads sleep.
+    times: OnceCell<Option<File>>,
 }
 
 impl Task {
     /// The thread of that number; `None` if there is none, or the system does not tell of it.
     pub(crate) fn open(native_id: u32) -> Option<Task> {
-        let open = |file| File::open(format!("/proc/self/task/{native_id}/{file}")).ok();
-        Some(Task { call: open("syscall")?, times: open("schedstat")? })
+        Some(Task { native_id, call: open(native_id, "syscall")?, times: OnceCell::new() })
     }
 
     /// What it does now. Takes about a microsecond.
@@ -41,12 +43,16 @@ impl Task {
 
     /// How long it has run, and how long it could have and got no processor. Takes about a microsecond.
     pub(crate) fn times(&self) -> Option<(Duration, Duration)> {
+        let file = self.times.get_or_init(|| open(self.native_id, "schedstat")).as_ref()?;
         let mut text = [0; 80];
-        let mut numbers = read(&self.times, &mut text)
-            .split_ascii_whitespace()
-            .map(|number| number.parse().map(Duration::from_nanos));
+        let mut numbers =
+            read(file, &mut text).split_ascii_whitespace().map(|number| number.parse().map(Duration::from_nanos));
         Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
     }
+}
+
+fn open(native_id: u32, file: &str) -> Option<File> {
+    File::open(format!("/proc/self/task/{native_id}/{file}")).ok()
 }
 
 fn read<'a>(file: &File, text: &'a mut [u8]) -> &'a str {
