@@ -75,7 +75,7 @@ os._exit(0)
 """
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def built():
     """Where the program is that makes large recordings."""
     if not shutil.which("cargo"):
@@ -85,25 +85,26 @@ def built():
     return Path(ROOT, "target", "release")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
+    # While it is there, this thread is inside of an event loop of the driver's.
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def bank(tmp_path_factory):
     return recorded(tmp_path_factory.mktemp("bank"), BANK)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def stuck(tmp_path_factory):
     return recorded(tmp_path_factory.mktemp("stuck"), STUCK)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def large(built, tmp_path_factory):
     recording = Path(tmp_path_factory.mktemp("large"), "large.rec")
     recording.write_bytes(subprocess.run([Path(built, "examples", "large")], check=True, capture_output=True).stdout)

@@ -287,6 +287,34 @@ def test_a_fork_changes_nothing_about_a_recording(recorded):
     assert 0.27 < main["looks"]["sleep"] < 1 and main["looks"]["python"] > 0.05, main
 
 
+def test_sigquit_tells_what_the_recording_of_a_running_program_shows(folder):
+    place = folder(
+        {
+            "app.py": "import threading, time\n"
+            "lock = threading.Lock()\n"
+            "def work():\n"
+            "    while True:\n"
+            "        with lock: time.sleep(0.01)\n"
+            "for number in range(6): threading.Thread(target=work, name=f'works-{number}', daemon=True).start()\n"
+            "time.sleep(0.8)\n"
+            "print('up', flush=True)\n"
+            "time.sleep(60)\n"
+        }
+    )
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    program = subprocess.Popen([*RADDLE, "--record", "app.rec", "app.py"], cwd=place, **pipes)
+    assert program.stdout.readline() == b"up\n"
+    program.send_signal(signal.SIGQUIT)
+    told = b""
+    while b"raddle explain RD009" not in told:
+        line = program.stderr.readline()
+        assert line, told
+        told += line
+    assert told.index(b"[RD007]") < told.index(b"[RD014]: hot lock: 6 threads waited ") < told.index(b"[RD009]")
+    program.kill()
+    program.communicate()
+
+
 def test_little_room_keeps_the_latest(recorded):
     program = (
         "import queue, threading\n"
