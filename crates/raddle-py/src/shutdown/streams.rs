@@ -104,7 +104,8 @@ impl Buffer {
         }
     }
 
-    /// Makes a buffer usable whose lock is held by a thread that is no more, when the interpreter finalizes.
+    /// Makes a buffer usable whose lock may be lost, when the interpreter finalizes: it gets a new one, also if the old one is free,
+    /// for a thread that is on its way to it, or was woken there, goes on without the interpreter, and may yet take it.
     ///
     /// A thread that owns the buffer is in the middle of a write of all that is in it: the system has that, or is still reading
     /// it there, so the memory is left to it. One that has the lock without being the owner was woken and got no further: nothing
@@ -113,7 +114,7 @@ impl Buffer {
     fn rescue(&mut self) -> bool {
         #[allow(clippy::unnecessary_cast, reason = "narrower on systems of 32 bits")]
         let owner = self.owner as u64;
-        if !self.is_taken() || owner == ident() {
+        if owner == ident() {
             return false;
         }
         // SAFETY: asks for a new lock. The old one is left to those who wait for it, for ever.
