@@ -15,8 +15,8 @@ const HOT: f64 = 0.25;
 /// A lock is slept under if its holders sleep for so much of the time that others wait.
 const ASLEEP: f64 = 0.5;
 
-/// Who has so much of the blame is the only one.
-const ONE: f64 = 0.4;
+/// Where the second has less than that of the blame, there is one who has it.
+const ONE: f64 = 0.1;
 
 /// So many of those who hold it are named in a sentence.
 const NAMED: usize = 3;
@@ -30,8 +30,8 @@ pub(super) fn find(recording: &Recording) -> Vec<(Code, Report)> {
 /// That threads wait once for what another one does, even for long, is how they work together: a gate, what is made when it is
 /// first needed. A lock that each of many has for long in its turn is no such thing.
 fn is_one_wait(lock: &LockUse) -> bool {
-    let longest = lock.holders().first().map_or(Duration::ZERO, |(_, time)| *time);
-    lock.waits <= lock.waiters.len() as u64 && share(longest, lock.total) > ONE
+    let second = lock.holders().get(1).map_or(Duration::ZERO, |(_, time)| *time);
+    lock.waits <= lock.waiters.len() as u64 && share(second, lock.total) < ONE
 }
 
 fn hot(recording: &Recording, lock: &LockUse) -> Option<(Code, Report)> {

@@ -22,7 +22,7 @@ const LONGEST: Duration = Duration::from_millis(20);
 const RARELY: Duration = Duration::from_millis(100);
 
 /// How far what they cost may run ahead of the hundredth part of a processor that is theirs, in a hundred times what it is.
-const CREDIT: Duration = Duration::from_secs(1);
+const CREDIT: Duration = Duration::from_secs(5);
 
 /// How many looks that find nothing make the next one come later.
 const QUIET: u32 = 50;
@@ -67,7 +67,15 @@ impl<'a> Watch<'a> {
     pub(super) fn new(turns: Option<&'a dyn Turns>, recorder: &'a Recorder, can_look: bool) -> Watch<'a> {
         recorder.is_sampled(PERIOD, turns.is_some());
         let (faces, ended) = (Vec::new(), VecDeque::new());
-        Watch { turns, recorder, can_look, faces, first: 0, ended, used: Duration::ZERO }
+        Watch {
+            turns,
+            recorder,
+            can_look,
+            faces,
+            first: 0,
+            ended,
+            used: system::cpu_time(system::native_id()).unwrap_or_default(),
+        }
     }
 
     pub(super) fn look_until(mut self, runtime: &Runtime, parker: &Parker, is_over: impl Fn() -> bool) {
@@ -88,7 +96,7 @@ impl<'a> Watch<'a> {
             let pause = if quiet > QUIET { LONGEST } else { PERIOD };
             debt += self.cost(began) * 99;
             // A dear look now and then is no reason to look away: the first at each thread is one.
-            let pause = if debt > CREDIT { debt.clamp(pause, RARELY) } else { pause };
+            let pause = debt.saturating_sub(CREDIT).clamp(pause, RARELY);
             let _ = parker.park(Some(Time::now().after(pause)));
             debt = debt.saturating_sub(began.elapsed());
         }
